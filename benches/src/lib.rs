@@ -1,0 +1,1 @@
+//! Benchmarks of heirloom, side by side with what people use today.

@@ -1,0 +1,30 @@
+//! What generated code names. Not for people, and outside semver.
+
+#![allow(missing_docs, reason = "documented where it is defined")]
+
+pub use crate::context::{Carrier, CarrierScope, Owned};
+pub use crate::task::work::{AnyWork, BoxedWork, ClosureWork, FutureWork, work};
+pub use std::future::Future;
+pub use std::result::Result;
+pub use std::time::Duration;
+pub use std::{column, concat, env, file, include_str, line, module_path};
+
+#[cfg(feature = "sandbox")]
+pub use crate::harness::{Failure, Outcome, Test, argument};
+#[cfg(feature = "sandbox")]
+pub use crate::owner::Place;
+
+/// A future that belongs to whoever called the function that made it.
+pub fn task<F: Future>(future: F) -> Owned<F> {
+    crate::owned(future)
+}
+
+/// The package that the calling code is compiled in.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __manifest_dir {
+    () => {
+        $crate::__private::env!("CARGO_MANIFEST_DIR")
+    };
+}
+pub use __manifest_dir as manifest_dir;

@@ -1,0 +1,44 @@
+//! Who is the owner right now? One look-up, several carriers.
+//!
+//! [`current`] is the only place that answers. The carriers are a scope entered on this thread (a guard, an owned
+//! future, a span) and the thread itself, when it belongs to a test's runtime.
+
+#[cfg(feature = "sandbox")]
+mod carrier;
+#[cfg(not(feature = "sandbox"))]
+#[path = "context/carrier_plain.rs"]
+mod carrier;
+mod extension;
+#[cfg(feature = "sandbox")]
+mod layer;
+#[cfg(feature = "sandbox")]
+mod lookup;
+mod owned;
+#[cfg(feature = "sandbox")]
+mod scope;
+#[cfg(feature = "sandbox")]
+mod span;
+#[cfg(feature = "sandbox")]
+mod stack;
+
+pub use carrier::{Carrier, CarrierScope};
+pub use extension::{ClosureExt, FutureExt};
+pub(crate) use owned::carried_fn;
+pub use owned::{Owned, owned, owned_fn};
+
+#[cfg(feature = "sandbox")]
+pub use self::{
+    layer::{OwnerLayer, layer},
+    lookup::{current, require_current, with_current},
+    scope::Scope,
+    span::{CarrierError, SpanExt},
+};
+#[cfg(feature = "sandbox")]
+pub(crate) use self::{
+    lookup::{Found, find, trail},
+    scope::{mark_thread, mark_this_thread},
+    span::{layer_is_installed, owner_span},
+};
+
+#[cfg(all(test, feature = "sandbox"))]
+mod tests;

@@ -1,0 +1,46 @@
+//! What a piece of work takes along in production: the caller's span, nothing else.
+
+use tracing::Span;
+use tracing::span::{Entered, EnteredSpan};
+
+/// The span of the caller, captured.
+#[derive(Clone, Debug)]
+pub struct Carrier {
+    span: Span,
+}
+
+impl Carrier {
+    /// Captures the current span.
+    #[must_use]
+    pub fn capture() -> Self {
+        Self {
+            span: Span::current(),
+        }
+    }
+
+    /// Carries nothing, on purpose.
+    #[must_use]
+    pub fn unowned(_why: &'static str) -> Self {
+        Self { span: Span::none() }
+    }
+
+    /// Enters it until the guard is dropped.
+    pub fn enter(&self) -> Entered<'_> {
+        self.span.enter()
+    }
+
+    /// Enters it until the guard is dropped, and keeps it alive in there.
+    #[must_use]
+    pub fn enter_once(self) -> CarrierScope {
+        CarrierScope {
+            _span: self.span.entered(),
+        }
+    }
+}
+
+/// A carrier that is entered until this is dropped. Stays on its thread.
+#[must_use]
+#[derive(Debug)]
+pub struct CarrierScope {
+    _span: EnteredSpan,
+}

@@ -1,0 +1,96 @@
+//! The layer that makes spans carry owners.
+
+use super::stack::{self, Claim, Key};
+use crate::owner::Owner;
+use tracing::span::{Attributes, Id};
+use tracing::Subscriber;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::Context;
+use tracing_subscriber::registry::{LookupSpan, SpanRef};
+
+/// A [`tracing_subscriber::Layer`] that makes every span carry its owner, so that whatever propagates spans propagates
+/// ownership: `.in_current_span()`, `.instrument(..)`, the message spans of actor libraries.
+///
+/// A span's owner is its explicit parent's, else that of the first span it `follows_from`, else the one current on the
+/// thread when it was made, whether it was declared a root or not.
+///
+/// `#[sandboxed]` installs it with a subscriber of its own if no global one is set. Where one is set, add it:
+///
+/// ```
+/// use tracing_subscriber::prelude::*;
+/// let subscriber = tracing_subscriber::registry().with(heirloom::layer());
+/// # let _ = subscriber;
+/// ```
+///
+/// Put filters on the other layers, not on the whole subscriber: a span that a filter drops carries nothing.
+pub fn layer<S>() -> impl Layer<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    // Only spans: the layer must not be the reason that events nobody reads are recorded.
+    OwnerLayer { _private: () }.with_filter(filter_fn(|metadata| metadata.is_span()))
+}
+
+/// What [`layer`] makes; public so that a subscriber can be asked whether it has one
+/// (`dispatch.is::<heirloom::OwnerLayer>()`).
+#[derive(Debug)]
+pub struct OwnerLayer {
+    _private: (),
+}
+
+/// A span's owner, kept in the span's extensions.
+pub(super) struct SpanOwner {
+    owner: Option<Owner>,
+    /// Set by an explicit parent or by the first link: later links change nothing.
+    settled: bool,
+}
+
+/// The owner that a span carries.
+pub(super) fn owner_of<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>) -> Option<Owner> {
+    span.extensions()
+        .get::<SpanOwner>()
+        .and_then(|carried| carried.owner.clone())
+}
+
+impl<S> Layer<S> for OwnerLayer
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, ctx: Context<'_, S>) {
+        let Some(span) = ctx.span(id) else { return };
+        let parent = attributes
+            .parent()
+            .and_then(|parent| ctx.span(parent))
+            .and_then(|parent| owner_of(&parent));
+        let settled = parent.is_some();
+        let owner = parent.or_else(super::current);
+        // Nothing of ours is dropped or cloned while the extensions are locked.
+        span.extensions_mut().insert(SpanOwner { owner, settled });
+    }
+
+    fn on_follows_from(&self, id: &Id, follows: &Id, ctx: Context<'_, S>) {
+        let Some(span) = ctx.span(id) else { return };
+        let followed = ctx.span(follows).and_then(|span| owner_of(&span));
+        let mut replaced = None;
+        if let Some(carried) = span.extensions_mut().get_mut::<SpanOwner>()
+            && !carried.settled
+        {
+            carried.settled = true;
+            if followed.is_some() {
+                replaced = std::mem::replace(&mut carried.owner, followed);
+            }
+        }
+        drop(replaced);
+    }
+
+    fn on_enter(&self, id: &Id, ctx: Context<'_, S>) {
+        if let Some(owner) = ctx.span(id).and_then(|span| owner_of(&span)) {
+            stack::push(Key::Span(id.into_u64()), Claim::Owned(owner));
+        }
+    }
+
+    fn on_exit(&self, id: &Id, _: Context<'_, S>) {
+        stack::pop(Key::Span(id.into_u64()));
+    }
+}

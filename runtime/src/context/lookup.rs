@@ -1,0 +1,98 @@
+//! The look-up: closest carrier first, and the trail it leaves when nobody is found.
+
+use super::stack::{self, Claim};
+use crate::error::{Error, Subject, Trail, thread_name};
+use crate::owner::{Owner, Place};
+use std::panic::Location;
+
+/// What the look-up found.
+pub(crate) enum Found {
+    Owner(Owner),
+    Nobody,
+}
+
+/// Looks for an owner, closest first: a scope entered on this thread, else the thread's runtime.
+///
+/// A scope that says "nobody" (`#[unowned("why")]`) ends the search: what it holds is nobody's, also on the threads of
+/// a test's runtime.
+pub(crate) fn find() -> Found {
+    match stack::innermost() {
+        Some(Claim::Owned(owner)) => Found::Owner(owner),
+        Some(Claim::Unowned { .. }) => Found::Nobody,
+        None => stack::thread_owner().map_or(Found::Nobody, Found::Owner),
+    }
+}
+
+/// The owner of the code that is running now, if it has one.
+///
+/// Closest wins: a scope entered inside the running task (a guard, an owned future, a span that carries an owner), then
+/// the owner of the runtime whose thread this is. An owner whose test has ended is returned too; what needs it running
+/// says so.
+///
+/// Costs a thread-local read and a reference count.
+#[must_use]
+pub fn current() -> Option<Owner> {
+    match find() {
+        Found::Owner(owner) => Some(owner),
+        Found::Nobody => None,
+    }
+}
+
+/// The owner of the code that is running now.
+///
+/// # Errors
+///
+/// [`Error::Ownership`] when nobody owns it, with the trail that was looked along; [`Error::OwnerEnded`] when its test
+/// is over.
+#[track_caller]
+pub fn require_current() -> Result<Owner, Error> {
+    let asked_at = Location::caller().into();
+    let Found::Owner(owner) = find() else {
+        return Err(Error::Ownership {
+            subject: Subject::Context,
+            trail: Box::new(trail(asked_at, Vec::new())),
+        });
+    };
+    owner.require_running(Subject::Context, asked_at)?;
+    Ok(owner)
+}
+
+/// Calls `f` with the owner of the code that is running now. No lock or borrow is held meanwhile.
+pub fn with_current<R>(f: impl FnOnce(Option<&Owner>) -> R) -> R {
+    f(current().as_ref())
+}
+
+/// Where [`find`] looked and what was there. Only made once nobody was found.
+pub(crate) fn trail(asked_at: Place, more: Vec<(&'static str, String)>) -> Trail {
+    let scope = match stack::innermost() {
+        Some(Claim::Unowned { why, at }) => {
+            format!("marked `#[unowned(\"{why}\")]` at {at}, so the search ends here")
+        }
+        Some(Claim::Owned(owner)) => format!("`{owner}`"),
+        None => "none entered".to_owned(),
+    };
+    let layer = if super::layer_is_installed() {
+        "installed; the current span carries no owner".to_owned()
+    } else {
+        "`heirloom::layer()` is not installed here, so spans carry no owners".to_owned()
+    };
+    let mut steps = vec![
+        ("a scope or owned task around this code", scope),
+        ("the current tracing span", layer),
+        (
+            "the runtime of this thread",
+            "not one that a `#[sandboxed]` test started".to_owned(),
+        ),
+    ];
+    steps.extend(more);
+    Trail {
+        steps,
+        thread: thread_name(),
+        task: tokio::task::try_id().map(|id| id.to_string()),
+        asked_at,
+        help: vec![
+            "put `#[owned_task]` on the function that spawns this work, or spawn `heirloom::owned(future)`",
+            "run it inside a test: `#[sandboxed]` in place of `#[test]` or `#[tokio::test]`",
+        ],
+    }
+}

@@ -1,0 +1,88 @@
+//! Guards: what they entered is left when they drop, in whatever order.
+
+use super::stack::{self, Claim, Key};
+use crate::owner::{Owner, Place};
+use std::marker::PhantomData;
+
+/// Makes an owner the current one on this thread until it is dropped; then what was current before is so again.
+///
+/// From [`Owner::enter`]. It belongs to one thread and lives for one piece of synchronous work: do not hold it across
+/// an `.await`, where other tasks run on the same thread; [`owned`](crate::owned()) enters a future on every poll.
+///
+/// ```compile_fail,E0277
+/// fn needs_send<T: Send>() {}
+/// needs_send::<heirloom::Scope>(); // a scope stays on its thread
+/// ```
+#[must_use = "dropped at once, it leaves the scope at once: bind it, `let _scope = …`"]
+#[derive(Debug)]
+pub struct Scope {
+    key: Key,
+    not_send: PhantomData<*const ()>,
+}
+
+impl Scope {
+    pub(super) fn of(owner: Owner) -> Self {
+        Self::enter(Claim::Owned(owner))
+    }
+
+    pub(super) fn unowned(why: &'static str, at: Place) -> Self {
+        Self::enter(Claim::Unowned { why, at })
+    }
+
+    fn enter(claim: Claim) -> Self {
+        let key = stack::next_guard();
+        stack::push(key, claim);
+        Self {
+            key,
+            not_send: PhantomData,
+        }
+    }
+}
+
+impl Drop for Scope {
+    fn drop(&mut self) {
+        stack::pop(self.key);
+    }
+}
+
+impl Owner {
+    /// Makes this owner the current one on this thread until the guard is dropped.
+    ///
+    /// ```
+    /// # use heirloom::{Sandbox, Test};
+    /// # Test::here("example").run(|sandbox: Sandbox| async move {
+    /// let scope = sandbox.owner().enter();
+    /// assert_eq!(heirloom::current().as_ref(), Some(sandbox.owner()));
+    /// drop(scope);
+    /// # Ok(()) });
+    /// ```
+    pub fn enter(&self) -> Scope {
+        Scope::of(self.clone())
+    }
+}
+
+/// Marks this thread as one of the owner's runtime, for as long as the thread lives.
+pub(crate) fn mark_thread(owner: Owner) {
+    drop(stack::set_thread_owner(Some(owner)));
+}
+
+/// Marks this thread as one of the owner's runtime until the guard is dropped: for the thread that a test runs on,
+/// which the test does not own.
+pub(crate) fn mark_this_thread(owner: Owner) -> ThreadMark {
+    ThreadMark {
+        before: stack::set_thread_owner(Some(owner)),
+    }
+}
+
+/// Restores whose thread it was.
+#[must_use]
+#[derive(Debug)]
+pub(crate) struct ThreadMark {
+    before: Option<Owner>,
+}
+
+impl Drop for ThreadMark {
+    fn drop(&mut self) {
+        drop(stack::set_thread_owner(self.before.take()));
+    }
+}

@@ -1,0 +1,73 @@
+//! What is entered on this thread, innermost last, and whose runtime the thread belongs to.
+//!
+//! Thread-locals, read on every look-up: nothing here allocates after the first entries or runs foreign code while
+//! borrowed.
+
+use crate::owner::{Owner, Place};
+use std::cell::{Cell, RefCell};
+
+/// One entered scope: what left it must name it again, because spans are left out of order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Key {
+    Guard(u64),
+    Span(u64),
+}
+
+/// What a scope says about ownership.
+#[derive(Clone, Debug)]
+pub(crate) enum Claim {
+    /// Everything inside belongs to this owner.
+    Owned(Owner),
+    /// Everything inside belongs to nobody, on purpose: `#[unowned("why")]`.
+    Unowned { why: &'static str, at: Place },
+}
+
+thread_local! {
+    static ENTERED: RefCell<Vec<(Key, Claim)>> = const { RefCell::new(Vec::new()) };
+    static THREAD: RefCell<Option<Owner>> = const { RefCell::new(None) };
+    static NEXT_GUARD: Cell<u64> = const { Cell::new(0) };
+}
+
+/// A key for a guard, unique on this thread.
+pub(super) fn next_guard() -> Key {
+    NEXT_GUARD
+        .try_with(|next| Key::Guard(next.replace(next.get().wrapping_add(1))))
+        .unwrap_or(Key::Guard(u64::MAX))
+}
+
+pub(super) fn push(key: Key, claim: Claim) {
+    // While a thread ends its thread-locals are gone already: nobody is left who could ask.
+    ENTERED.try_with(|entered| entered.borrow_mut().push((key, claim))).ok();
+}
+
+/// Leaves the innermost scope with this key, wherever it stands. The claim is dropped after the borrow ends: it may be
+/// an owner's last clone, and dropping that runs other code.
+pub(super) fn pop(key: Key) {
+    let left = ENTERED.try_with(|entered| {
+        let mut entered = entered.borrow_mut();
+        let index = entered.iter().rposition(|(entry, _)| *entry == key)?;
+        Some(entered.remove(index))
+    });
+    drop(left);
+}
+
+/// The innermost claim on this thread.
+pub(super) fn innermost() -> Option<Claim> {
+    ENTERED
+        .try_with(|entered| entered.borrow().last().map(|(_, claim)| claim.clone()))
+        .ok()
+        .flatten()
+}
+
+/// The owner of the runtime that this thread belongs to.
+pub(super) fn thread_owner() -> Option<Owner> {
+    THREAD.try_with(|owner| owner.borrow().clone()).ok().flatten()
+}
+
+/// Says whose runtime this thread belongs to; returns what was said before.
+pub(super) fn set_thread_owner(owner: Option<Owner>) -> Option<Owner> {
+    THREAD
+        .try_with(|slot| std::mem::replace(&mut *slot.borrow_mut(), owner))
+        .ok()
+        .flatten()
+}

@@ -1,0 +1,226 @@
+//! The one error type. Every variant holds facts and says what to do; causes are `source()`s, not repeated in the text.
+
+use std::fmt;
+
+#[cfg(feature = "sandbox")]
+mod facts;
+#[cfg(feature = "sandbox")]
+pub use facts::{Ended, Trail};
+
+/// What can go wrong between a test and its database.
+///
+/// Through `sqlx` it arrives as [`sqlx::Error::Configuration`]; [`Error::from_sqlx`] finds it again.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The repo has no pool yet.
+    #[cfg(feature = "_database")]
+    #[error(
+        "repo `{repo}` is not connected\n\n  help: call `Repo::connect(url)` or `Repo::init(pool)` once, when the application starts"
+    )]
+    NotConnected {
+        /// The repo's name.
+        repo: &'static str,
+    },
+
+    /// `Repo::connect` or `Repo::init` was called a second time; the first pool stays.
+    #[cfg(feature = "_database")]
+    #[error("repo `{repo}` is connected already\n\n  help: call `connect` or `init` once per process")]
+    AlreadyConnected {
+        /// The repo's name.
+        repo: &'static str,
+    },
+
+    /// Nobody owns the code that used the repo.
+    #[cfg(feature = "sandbox")]
+    #[error("nobody owns this use of {subject}\n\n{trail}")]
+    Ownership {
+        /// What was used: a repo, or the look-up itself.
+        subject: Subject,
+        /// Where an owner was looked for.
+        trail: Box<Trail>,
+    },
+
+    /// The owner was found, but its test is over.
+    #[cfg(feature = "sandbox")]
+    #[error(
+        "{subject} was used by something that outlived its test\n\n{ended}\n\n  help: let the test end its tasks and threads (await or abort them) before it returns"
+    )]
+    OwnerEnded {
+        /// What was used: a repo, or the look-up itself.
+        subject: Subject,
+        /// Which test it was, when and where it started and ended.
+        ended: Box<Ended>,
+    },
+
+    /// A repo's session was opened with one set of migrations and is now asked for with another.
+    #[cfg(feature = "sandbox")]
+    #[error(
+        "repo `{repo}` is open in `{owner}` with the migrations of {open}, but is now used with those of {asked}\n\n  help: name one of them on the test, `#[sandboxed(migrator = path)]`, or give the repos different names"
+    )]
+    MigrationsDiffer {
+        /// The repo's name.
+        repo: &'static str,
+        /// The test.
+        owner: String,
+        /// Where the open session's migrations came from.
+        open: String,
+        /// Where the ones asked for come from.
+        asked: String,
+    },
+
+    /// The migrations could not be read.
+    #[cfg(feature = "sandbox")]
+    #[error("the migrations in {from} cannot be read\n\n  help: {help}")]
+    Migrations {
+        /// The directory or the migrator.
+        from: String,
+        /// What to write instead.
+        help: String,
+        /// Why not.
+        #[source]
+        source: BoxError,
+    },
+
+    /// One migration failed, so there is no template; nothing half-made is kept.
+    #[cfg(feature = "sandbox")]
+    #[error("migration {version} ({description}) failed{}", at_file(file.as_deref()))]
+    Migration {
+        /// Its version, the number its file name starts with.
+        version: i64,
+        /// Its description, from the file name.
+        description: String,
+        /// Its file, when the migrations were read from a directory.
+        file: Option<std::path::PathBuf>,
+        /// The database's own error.
+        #[source]
+        source: BoxError,
+    },
+
+    /// A file or directory that heirloom keeps for itself could not be used.
+    #[cfg(feature = "sandbox")]
+    #[error(
+        "cannot {doing} {}\n\n  help: make the directory writable, or set HEIRLOOM_DIR to one that is",
+        path.display()
+    )]
+    Files {
+        /// What was being done: `create`, `lock`, `write`, …
+        doing: &'static str,
+        /// To which file.
+        path: std::path::PathBuf,
+        /// Why it failed.
+        #[source]
+        source: std::io::Error,
+    },
+
+    /// A fixture named on the attribute failed.
+    #[cfg(feature = "sandbox")]
+    #[error("fixture `{name}` of `{owner}` failed")]
+    Fixture {
+        /// The fixture, as written on the attribute.
+        name: &'static str,
+        /// The test.
+        owner: String,
+        /// The database's own error.
+        #[source]
+        source: BoxError,
+    },
+
+    /// Something outside the test still held its database when the test ended.
+    #[cfg(feature = "sandbox")]
+    #[error(
+        "`{owner}` ended, but {what} was still there after {waited:?}\n\n  help: end it before the test returns, or raise `drain_timeout`"
+    )]
+    StillHeld {
+        /// The test.
+        owner: String,
+        /// What was still there.
+        what: String,
+        /// How long the end of the test waited.
+        waited: std::time::Duration,
+    },
+
+    /// The database refused something that heirloom itself asked of it.
+    #[cfg(feature = "sandbox")]
+    #[error("the database refused to {doing} for {whom}")]
+    Database {
+        /// What was being done.
+        doing: &'static str,
+        /// For which test or template.
+        whom: String,
+        /// The database's own error.
+        #[source]
+        source: BoxError,
+    },
+}
+
+/// Any error a caller may bring along.
+#[cfg(feature = "sandbox")]
+pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
+
+/// What somebody wanted an owner for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Subject {
+    /// A repo, by name.
+    Repo(&'static str),
+    /// The look-up itself, `require_current()`.
+    Context,
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Repo(name) => write!(f, "repo `{name}`"),
+            Self::Context => f.write_str("the current owner"),
+        }
+    }
+}
+
+/// The same text as `Display`, and its causes: `unwrap()` and `Error: …` of a failed test print this, and they are
+/// where people meet it.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")?;
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            write!(f, "\n  caused by: {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl Error {
+    /// Finds the `heirloom` error inside a `sqlx` error, if it is one.
+    #[cfg(feature = "_database")]
+    #[must_use]
+    pub fn from_sqlx(error: &sqlx::Error) -> Option<&Self> {
+        match error {
+            sqlx::Error::Configuration(inner) => inner.downcast_ref(),
+            _ => None,
+        }
+    }
+}
+
+/// `sqlx`'s traits return `sqlx::Error`, so ours travels inside one.
+#[cfg(feature = "_database")]
+impl From<Error> for sqlx::Error {
+    fn from(error: Error) -> Self {
+        Self::Configuration(Box::new(error))
+    }
+}
+
+/// The current thread, as a person would name it.
+#[cfg(feature = "sandbox")]
+pub(crate) fn thread_name() -> String {
+    let thread = std::thread::current();
+    thread
+        .name()
+        .map_or_else(|| format!("{:?}", thread.id()), str::to_owned)
+}
+
+#[cfg(feature = "sandbox")]
+fn at_file(file: Option<&std::path::Path>) -> String {
+    file.map_or_else(String::new, |file| format!("\n  file: {}", file.display()))
+}

@@ -1,0 +1,71 @@
+//! What ownership errors know: where an owner was looked for, and how one ended.
+
+use crate::owner::Place;
+use std::fmt;
+use std::time::Duration;
+
+/// Where an owner was looked for, closest first, and what was found there.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Trail {
+    /// One step per carrier, in the order of the look-up: which carrier, and what was found in it.
+    pub steps: Vec<(&'static str, String)>,
+    /// The thread that asked.
+    pub thread: String,
+    /// The tokio task that asked, if it was one.
+    pub task: Option<String>,
+    /// The call that asked.
+    pub asked_at: Place,
+    /// What to write instead, the likeliest first.
+    pub help: Vec<&'static str>,
+}
+
+impl fmt::Display for Trail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "  asked at {} by thread `{}`", self.asked_at, self.thread)?;
+        if let Some(task) = &self.task {
+            write!(f, ", tokio task {task}")?;
+        }
+        f.write_str("\n  looked for an owner in\n")?;
+        for (index, (carrier, found)) in self.steps.iter().enumerate() {
+            writeln!(f, "    {}. {carrier}: {found}", index + 1)?;
+        }
+        for (index, help) in self.help.iter().enumerate() {
+            let lead = if index == 0 { "\n  help: " } else { "\n    or: " };
+            write!(f, "{lead}{help}")?;
+        }
+        Ok(())
+    }
+}
+
+/// How an owner ended, and who asked for it afterwards.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Ended {
+    /// The test, as `module::name`.
+    pub owner: String,
+    /// Where it is written.
+    pub started_at: Place,
+    /// How long it ran.
+    pub ran: Duration,
+    /// How long ago it ended.
+    pub ago: Duration,
+    /// Where it ended.
+    pub ended_at: Place,
+    /// The thread that asked.
+    pub thread: String,
+    /// The call that asked.
+    pub asked_at: Place,
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "  test: `{}`, started at {}", self.owner, self.started_at)?;
+        writeln!(
+            f,
+            "  ended: {:.1?} ago, after {:.1?}, at {}",
+            self.ago, self.ran, self.ended_at
+        )?;
+        write!(f, "  asked at {} by thread `{}`", self.asked_at, self.thread)
+    }
+}

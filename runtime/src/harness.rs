@@ -1,0 +1,17 @@
+//! Runs one test: its runtime, its owner, its arguments, its end.
+
+#[cfg(feature = "_database")]
+mod database;
+mod failure;
+mod fixture;
+mod run;
+mod sandbox;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+mod subscriber;
+
+pub use crate::error::BoxError;
+pub use failure::{Failure, Outcome};
+pub use fixture::{FromSandbox, argument};
+pub use run::Test;
+pub use sandbox::Sandbox;

@@ -1,0 +1,96 @@
+//! What a test says about its default database, and how its sessions are given back.
+
+use crate::error::Error;
+use crate::harness::Test;
+use crate::isolation::{Fixture, Schema, Verdict};
+use crate::owner::Owner;
+use crate::repo::{Sessions, Setup, checkin_all, suite_has_started};
+use sqlx::migrate::Migrator;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// From the attribute's arguments.
+#[derive(Debug, Default)]
+pub(super) struct Database {
+    migrations: Migrations,
+    fixtures: Vec<Fixture>,
+}
+
+#[derive(Debug, Default)]
+enum Migrations {
+    #[default]
+    Package,
+    Directory(&'static str),
+    Migrator(&'static Migrator),
+    None,
+}
+
+impl Test {
+    /// Migrates the database from a directory, relative to the package's `Cargo.toml`. Default: `migrations`, if it
+    /// is there.
+    pub fn migrations_dir(mut self, dir: &'static str) -> Self {
+        self.database.migrations = Migrations::Directory(dir);
+        self
+    }
+
+    /// Starts with an empty database.
+    pub fn no_migrations(mut self) -> Self {
+        self.database.migrations = Migrations::None;
+        self
+    }
+
+    /// Migrates the database with migrations that are compiled in.
+    pub fn migrator(mut self, migrator: &'static Migrator) -> Self {
+        self.database.migrations = Migrations::Migrator(migrator);
+        self
+    }
+
+    /// Runs SQL in the test's database before anything uses it, in the order of the calls. `name` is for errors.
+    pub fn fixture(mut self, name: &'static str, sql: &'static str) -> Self {
+        self.database.fixtures.push(Fixture { name, sql });
+        self
+    }
+
+    /// Gives the test a private copy of the database. What SQLite does anyway.
+    pub fn isolation_database(self) -> Self {
+        self
+    }
+}
+
+impl Database {
+    pub(super) fn set_up(&self, owner: &Owner, manifest_dir: &'static str) {
+        suite_has_started();
+        // `cargo test` and nextest say at run time where the package is, which holds for a moved build as well.
+        let package = std::env::var_os("CARGO_MANIFEST_DIR")
+            .map_or_else(|| PathBuf::from(manifest_dir), PathBuf::from);
+        owner.attachment::<Sessions>().set_up(Setup {
+            named: self.named(&package),
+            fallback: Schema::Package(package.join("migrations")),
+            fixtures: self.fixtures.clone(),
+        });
+    }
+
+    fn named(&self, package: &Path) -> Option<Schema> {
+        match self.migrations {
+            Migrations::Package => None,
+            Migrations::Directory(dir) => Some(Schema::Directory(package.join(dir))),
+            Migrations::Migrator(migrator) => Some(Schema::Migrator(migrator)),
+            Migrations::None => Some(Schema::Empty),
+        }
+    }
+}
+
+/// Gives back every session, on a small runtime of its own: the test's is gone, and with it every task that could still
+/// hold a connection.
+pub(super) fn checkin(owner: &Owner, failed: bool, patience: Duration) -> Vec<Error> {
+    let verdict = if failed { Verdict::Keep } else { Verdict::Discard };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap_or_else(|error| panic!("`{owner}` cannot start a runtime to end in: {error}"));
+    let (kept, errors) = runtime.block_on(checkin_all(owner, verdict, patience));
+    for path in kept {
+        eprintln!("heirloom: the database of the failed test `{owner}` is kept at {}", path.display());
+    }
+    errors
+}

@@ -1,0 +1,59 @@
+//! How a test fails: what people read, and what libtest is told.
+
+use crate::error::BoxError;
+use crate::owner::Place;
+use std::error::Error as StdError;
+use std::fmt::Write as _;
+use std::process::{ExitCode, Termination};
+
+/// Why a test did not get as far as its body, or not cleanly to its end.
+///
+/// Made from any error with `?`.
+#[derive(Debug)]
+pub struct Failure {
+    what: String,
+    place: Option<Place>,
+    source: BoxError,
+}
+
+impl Failure {
+    pub(super) fn new(what: impl Into<String>, place: Option<Place>, source: impl Into<BoxError>) -> Self {
+        Self {
+            what: what.into(),
+            place,
+            source: source.into(),
+        }
+    }
+
+    /// What a person reads: what failed, where, why, and why that.
+    pub(super) fn text(&self) -> String {
+        let mut text = self.what.clone();
+        if let Some(place) = self.place {
+            write!(text, " at {place}").expect("a string takes text");
+        }
+        write!(text, ": {}", self.source).expect("a string takes text");
+        let mut cause = self.source.source();
+        while let Some(error) = cause {
+            write!(text, "\n  caused by: {error}").expect("a string takes text");
+            cause = error.source();
+        }
+        text
+    }
+}
+
+impl<E: StdError + Send + Sync + 'static> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::new("the test", None, error)
+    }
+}
+
+/// How a test that can return an error ended; libtest reads it.
+#[derive(Debug)]
+#[must_use = "return it from the test, or a returned error fails nothing"]
+pub struct Outcome(pub(super) ExitCode);
+
+impl Termination for Outcome {
+    fn report(self) -> ExitCode {
+        self.0
+    }
+}

@@ -1,0 +1,243 @@
+//! One test from start to end: owner, runtime, arguments, body, teardown, checkin, report.
+
+use super::failure::{Failure, Outcome};
+use super::sandbox::Sandbox;
+use super::subscriber;
+use crate::context::{Carrier, Owned, mark_this_thread, mark_thread, owner_span};
+use crate::error::{BoxError, Error};
+use crate::owner::{Owner, Place};
+use std::any::Any;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::process::{ExitCode, Termination};
+use std::time::{Duration, Instant};
+use tokio::runtime::{Builder, Runtime};
+
+/// One test, by hand: what `#[sandboxed]` writes.
+///
+/// ```
+/// use heirloom::{Sandbox, Test};
+///
+/// Test::here("answers").run(|sandbox: Sandbox| async move {
+///     assert_eq!(heirloom::current().as_ref(), Some(sandbox.owner()));
+///     Ok(())
+/// });
+/// ```
+#[derive(Debug)]
+#[must_use = "a test does nothing until it is run"]
+pub struct Test {
+    name: String,
+    at: Place,
+    manifest_dir: &'static str,
+    worker_threads: Option<usize>,
+    multi_thread: bool,
+    drain_timeout: Duration,
+    #[cfg(feature = "_database")]
+    pub(super) database: super::database::Database,
+}
+
+/// How long the end of a test waits for what the test left running. From the design's settle limit.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+
+impl Test {
+    /// A test that is written here.
+    #[track_caller]
+    pub fn here(name: &str) -> Self {
+        Self::named(name.to_owned(), "", Location::caller().into())
+    }
+
+    /// A test, by what the compiler knows of it. For generated code.
+    #[doc(hidden)]
+    pub fn new(module: &'static str, name: &'static str, manifest_dir: &'static str, at: Place) -> Self {
+        Self::named(format!("{module}::{name}"), manifest_dir, at)
+    }
+
+    fn named(name: String, manifest_dir: &'static str, at: Place) -> Self {
+        Self {
+            name,
+            at,
+            manifest_dir,
+            worker_threads: None,
+            multi_thread: false,
+            drain_timeout: DRAIN_TIMEOUT,
+            #[cfg(feature = "_database")]
+            database: super::database::Database::default(),
+        }
+    }
+
+    /// Runs it on tokio's multi-thread runtime. Default: the current-thread runtime, as `#[tokio::test]`.
+    pub fn multi_thread(mut self) -> Self {
+        self.multi_thread = true;
+        self
+    }
+
+    /// Sets how many workers the multi-thread runtime has. Default: one per processor, from tokio.
+    pub fn worker_threads(mut self, workers: usize) -> Self {
+        self.worker_threads = Some(workers);
+        self
+    }
+
+    /// Sets how long the end of the test waits for threads and connections it left behind. Default 5 s.
+    pub fn drain_timeout(mut self, patience: Duration) -> Self {
+        self.drain_timeout = patience;
+        self
+    }
+
+    /// Runs an async test: `body` makes the arguments and then the test's own future.
+    ///
+    /// # Panics
+    ///
+    /// With what the body panicked with; with a message when a fixture, a teardown or the end of the test failed.
+    pub fn run<R, F, Fut>(self, body: F) -> Outcome
+    where
+        R: Termination,
+        F: FnOnce(Sandbox) -> Fut,
+        Fut: Future<Output = Result<R, Failure>>,
+    {
+        self.run_on(|runtime, sandbox, carrier| {
+            let body = async { body(sandbox).await.map(Termination::report) };
+            runtime.block_on(Owned::new(body, carrier.clone()))
+        })
+    }
+
+    /// Runs a test that is not async: `fixtures` makes the arguments on the runtime, `body` then runs on the test's
+    /// thread, inside the runtime's context.
+    ///
+    /// # Panics
+    ///
+    /// As [`Test::run`].
+    pub fn run_blocking<A, R, F, Fut, B>(self, fixtures: F, body: B) -> Outcome
+    where
+        R: Termination,
+        F: FnOnce(Sandbox) -> Fut,
+        Fut: Future<Output = Result<A, Failure>>,
+        B: FnOnce(A) -> R,
+    {
+        self.run_on(|runtime, sandbox, carrier| {
+            let fixtures = async { fixtures(sandbox).await };
+            let arguments = runtime.block_on(Owned::new(fixtures, carrier.clone()))?;
+            let _runtime = runtime.enter();
+            let _entered = carrier.enter();
+            Ok(body(arguments).report())
+        })
+    }
+
+    fn run_on(
+        self,
+        body: impl FnOnce(&Runtime, Sandbox, &Carrier) -> Result<ExitCode, Failure>,
+    ) -> Outcome {
+        subscriber::install();
+        let owner = Owner::start(self.name.clone(), self.at);
+        #[cfg(feature = "_database")]
+        self.database.set_up(&owner, self.manifest_dir);
+        let marked = mark_this_thread(owner.clone());
+        let runtime = self.runtime(&owner);
+        let sandbox = Sandbox::new(owner.clone());
+        let carrier = Carrier::with_span(&owner, owner_span(&owner));
+        let ended = catch_unwind(AssertUnwindSafe(|| {
+            body(&runtime, sandbox.clone(), &carrier)
+        }));
+        let mut failures = tear_down(&runtime, &sandbox, &carrier);
+        owner.close(self.at);
+        failures.extend(self.stop(runtime, &owner));
+        let failed = !failures.is_empty() || !matches!(&ended, Ok(Ok(code)) if *code == ExitCode::SUCCESS);
+        failures.extend(self.checkin(&owner, failed));
+        owner.end();
+        drop(marked);
+        report(&owner, ended, failures)
+    }
+
+    fn runtime(&self, owner: &Owner) -> Runtime {
+        let mut builder = if self.multi_thread {
+            Builder::new_multi_thread()
+        } else {
+            Builder::new_current_thread()
+        };
+        if let Some(workers) = self.worker_threads {
+            builder.worker_threads(workers);
+        }
+        let heir = owner.clone();
+        builder
+            .enable_all()
+            .thread_name(owner.name())
+            .on_thread_start(move || mark_thread(heir.clone()))
+            .build()
+            .unwrap_or_else(|error| panic!("`{owner}` cannot start its runtime: {error}"))
+    }
+
+    /// Ends the test's tasks: they are dropped where they are parked, blocking ones are waited for.
+    fn stop(&self, runtime: Runtime, owner: &Owner) -> Option<Failure> {
+        let started = Instant::now();
+        runtime.shutdown_timeout(self.drain_timeout);
+        let waited = started.elapsed();
+        (waited >= self.drain_timeout).then(|| {
+            let error = Error::StillHeld {
+                owner: owner.name().to_owned(),
+                what: "a `spawn_blocking` task or a task that never yields".to_owned(),
+                waited: self.drain_timeout,
+            };
+            Failure::new("the end of the test", Some(self.at), error)
+        })
+    }
+
+    #[cfg(feature = "_database")]
+    fn checkin(&self, owner: &Owner, failed: bool) -> Vec<Failure> {
+        super::database::checkin(owner, failed, self.drain_timeout)
+            .into_iter()
+            .map(|error| Failure::new("the end of the test", Some(self.at), error))
+            .collect()
+    }
+
+    #[cfg(not(feature = "_database"))]
+    fn checkin(&self, _: &Owner, _: bool) -> Vec<Failure> {
+        let _ = self.manifest_dir;
+        Vec::new()
+    }
+}
+
+/// Runs what was registered for the end, each by itself, as the owner.
+fn tear_down(runtime: &Runtime, sandbox: &Sandbox, carrier: &Carrier) -> Vec<Failure> {
+    let mut failures = Vec::new();
+    while let Some(hook) = sandbox.next_hook() {
+        let hook = async { hook().await };
+        let ran = catch_unwind(AssertUnwindSafe(|| {
+            runtime.block_on(Owned::new(hook, carrier.clone()))
+        }));
+        let error: BoxError = match ran {
+            Ok(Ok(())) => continue,
+            Ok(Err(error)) => error,
+            Err(panic) => format!("it panicked: {}", message(panic.as_ref())).into(),
+        };
+        failures.push(Failure::new("teardown", Some(sandbox.owner().started_at()), error));
+    }
+    failures
+}
+
+/// Fails the test with what came first; the rest is printed above it.
+fn report(
+    owner: &Owner,
+    ended: std::thread::Result<Result<ExitCode, Failure>>,
+    failures: Vec<Failure>,
+) -> Outcome {
+    let texts: Vec<String> = failures.iter().map(Failure::text).collect();
+    for text in &texts {
+        eprintln!("heirloom: `{owner}`: {text}");
+    }
+    match ended {
+        // The panic hook has printed the message and the place already.
+        Err(panic) => resume_unwind(panic),
+        Ok(Err(failure)) => {
+            let text = failure.text();
+            eprintln!("heirloom: `{owner}`: {text}");
+            resume_unwind(Box::new(text))
+        }
+        Ok(Ok(_)) if !texts.is_empty() => resume_unwind(Box::new(texts.join("\n"))),
+        Ok(Ok(code)) => Outcome(code),
+    }
+}
+
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("with a value that is not text")
+}

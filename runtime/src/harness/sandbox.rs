@@ -1,0 +1,90 @@
+//! The running test, as its fixtures see it.
+
+use super::fixture::FromSandbox;
+use crate::error::BoxError;
+use crate::owner::Owner;
+use std::fmt;
+use std::future::Future;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The running test: its owner, its fixtures, and what is to happen at its end. Cheap to clone.
+#[derive(Clone)]
+pub struct Sandbox(Arc<Inner>);
+
+struct Inner {
+    owner: Owner,
+    teardown: Mutex<Vec<Hook>>,
+}
+
+type Hook = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = Result<(), BoxError>>>> + Send>;
+
+/// What fails in a test fails the test; nothing here is left half done by it.
+impl UnwindSafe for Sandbox {}
+impl RefUnwindSafe for Sandbox {}
+
+impl Sandbox {
+    pub(super) fn new(owner: Owner) -> Self {
+        Self(Arc::new(Inner {
+            owner,
+            teardown: Mutex::default(),
+        }))
+    }
+
+    /// The test's owner.
+    #[must_use]
+    pub fn owner(&self) -> &Owner {
+        &self.0.owner
+    }
+
+    /// The test's name, `module::test`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.0.owner.name()
+    }
+
+    /// Makes another fixture. Each call makes a new one; pools are those of the one session.
+    ///
+    /// # Errors
+    ///
+    /// The fixture's own.
+    pub async fn get<T: FromSandbox>(&self) -> Result<T, BoxError> {
+        T::from_sandbox(self).await
+    }
+
+    /// Registers something to do after the body, on the test's runtime and still as its owner, also when the body
+    /// panicked. Last registered, first run. An error or a panic in it fails the test; the others run all the same.
+    ///
+    /// ```
+    /// # use heirloom::{Sandbox, Test};
+    /// # Test::here("example").run(|sandbox: Sandbox| async move {
+    /// sandbox.on_teardown(|| async {
+    ///     // stop a server, compare a file …
+    ///     Ok(())
+    /// });
+    /// # Ok(()) });
+    /// ```
+    pub fn on_teardown<F, Fut>(&self, hook: F)
+    where
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<(), BoxError>> + 'static,
+    {
+        let hook: Hook = Box::new(move || Box::pin(hook()));
+        self.hooks().push(hook);
+    }
+
+    pub(super) fn next_hook(&self) -> Option<Hook> {
+        self.hooks().pop()
+    }
+
+    fn hooks(&self) -> std::sync::MutexGuard<'_, Vec<Hook>> {
+        self.0.teardown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sandbox").field("owner", &self.0.owner).finish_non_exhaustive()
+    }
+}

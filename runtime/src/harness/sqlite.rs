@@ -1,0 +1,31 @@
+//! A test's SQLite database as an argument.
+
+use super::fixture::FromSandbox;
+use super::sandbox::Sandbox;
+use crate::error::BoxError;
+use crate::repo::{DEFAULT, session_pool};
+use sqlx::pool::PoolConnection;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use sqlx::{Sqlite, SqlitePool};
+
+/// The test's own pool, the one that `Repo::new()` resolves to.
+impl FromSandbox for SqlitePool {
+    async fn from_sandbox(sandbox: &Sandbox) -> Result<Self, BoxError> {
+        Ok(session_pool::<Sqlite>(sandbox.owner().clone(), DEFAULT, None).await?)
+    }
+}
+
+/// One connection of the test's own pool.
+impl FromSandbox for PoolConnection<Sqlite> {
+    async fn from_sandbox(sandbox: &Sandbox) -> Result<Self, BoxError> {
+        Ok(sandbox.get::<SqlitePool>().await?.acquire().await?)
+    }
+}
+
+/// What the test's own pool is made with, to make one with other options on the same database.
+impl FromSandbox for (SqlitePoolOptions, SqliteConnectOptions) {
+    async fn from_sandbox(sandbox: &Sandbox) -> Result<Self, BoxError> {
+        let pool = sandbox.get::<SqlitePool>().await?;
+        Ok((pool.options().clone(), pool.connect_options().as_ref().clone()))
+    }
+}

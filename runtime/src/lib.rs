@@ -1,0 +1,39 @@
+#![doc = include_str!("lib.md")]
+
+mod context;
+mod error;
+#[cfg(feature = "sandbox")]
+mod harness;
+#[cfg(all(feature = "sandbox", feature = "_database"))]
+mod isolation;
+#[cfg(feature = "sandbox")]
+mod owner;
+#[cfg(feature = "_database")]
+mod repo;
+mod task;
+
+#[doc(hidden)]
+pub mod __private;
+
+pub use context::{ClosureExt, FutureExt, Owned, owned, owned_fn};
+pub use error::Error;
+#[cfg(feature = "macros")]
+pub use heirloom_macros::{deny_unowned_spawns, owned_task, sandboxed, test, unowned};
+#[cfg(feature = "_database")]
+pub use repo::{Repo, Supported};
+
+#[cfg(feature = "sandbox")]
+pub use sandbox::*;
+
+/// What exists only with the `sandbox` feature, under one roof.
+#[cfg(feature = "sandbox")]
+mod sandbox {
+    pub use crate::context::{
+        CarrierError, OwnerLayer, Scope, SpanExt, current, layer, require_current, with_current,
+    };
+    pub use crate::error::{Ended, Trail};
+    pub use crate::harness::{BoxError, FromSandbox, Outcome, Sandbox, Test};
+    pub use crate::owner::{Life, Owner, OwnerId, Place, Token};
+    #[cfg(feature = "_database")]
+    pub use crate::repo::Mode;
+}

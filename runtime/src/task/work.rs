@@ -1,0 +1,182 @@
+//! Wraps the argument of a spawn by what it is: a boxed future or closure, a future, a closure, or anything else.
+//!
+//! The attributes know only syntax, so the choice is made here by trait: generated code calls
+//! `(&&&&work(&argument)).kind()`, and method resolution takes the first of the four traits that fits, the one for the
+//! most references first. What is neither future nor closure is handed back untouched, so that a `spawn` that has
+//! nothing to do with tasks still compiles.
+
+use crate::context::{Carrier, Owned, carried_fn};
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+
+/// Stands for the type of an argument.
+#[derive(Debug)]
+pub struct Work<T>(PhantomData<fn(T)>);
+
+/// Looks at an argument without touching it.
+pub fn work<T>(_: &T) -> Work<T> {
+    Work(PhantomData)
+}
+
+/// Boxed work: its type is spelled out in signatures, so it stays the same type.
+#[derive(Debug)]
+pub struct BoxedKind;
+
+/// A future.
+#[derive(Debug)]
+pub struct FutureKind;
+
+/// A closure without arguments.
+#[derive(Debug)]
+pub struct ClosureKind;
+
+/// Anything else.
+#[derive(Debug)]
+pub struct AnyKind;
+
+/// Chosen first.
+pub trait BoxedWork {
+    /// Chooses.
+    fn kind(&self) -> BoxedKind;
+}
+
+impl<T: Boxed> BoxedWork for &&&Work<T> {
+    fn kind(&self) -> BoxedKind {
+        BoxedKind
+    }
+}
+
+/// Chosen second.
+pub trait FutureWork {
+    /// Chooses.
+    fn kind(&self) -> FutureKind;
+}
+
+impl<T: Future> FutureWork for &&Work<T> {
+    fn kind(&self) -> FutureKind {
+        FutureKind
+    }
+}
+
+/// Chosen third.
+pub trait ClosureWork {
+    /// Chooses.
+    fn kind(&self) -> ClosureKind;
+}
+
+impl<T: FnOnce() -> R, R> ClosureWork for &Work<T> {
+    fn kind(&self) -> ClosureKind {
+        ClosureKind
+    }
+}
+
+/// Chosen last.
+pub trait AnyWork {
+    /// Chooses.
+    fn kind(&self) -> AnyKind;
+}
+
+impl<T> AnyWork for Work<T> {
+    fn kind(&self) -> AnyKind {
+        AnyKind
+    }
+}
+
+impl BoxedKind {
+    /// Makes it the caller's.
+    pub fn wrap<T: Boxed>(self, work: T) -> T {
+        work.carried(Carrier::capture())
+    }
+
+    /// Makes it nobody's, on purpose.
+    #[track_caller]
+    pub fn exempt<T: Boxed>(self, work: T, why: &'static str) -> T {
+        work.carried(Carrier::unowned(why))
+    }
+}
+
+impl FutureKind {
+    /// Makes it the caller's.
+    pub fn wrap<F: Future>(self, future: F) -> Owned<F> {
+        Owned::new(future, Carrier::capture())
+    }
+
+    /// Makes it nobody's, on purpose.
+    #[track_caller]
+    pub fn exempt<F: Future>(self, future: F, why: &'static str) -> Owned<F> {
+        Owned::new(future, Carrier::unowned(why))
+    }
+}
+
+impl ClosureKind {
+    /// Makes it the caller's.
+    pub fn wrap<F: FnOnce() -> R, R>(self, closure: F) -> impl FnOnce() -> R {
+        carried_fn(closure, Carrier::capture())
+    }
+
+    /// Makes it nobody's, on purpose.
+    #[track_caller]
+    pub fn exempt<F: FnOnce() -> R, R>(
+        self,
+        closure: F,
+        why: &'static str,
+    ) -> impl FnOnce() -> R {
+        carried_fn(closure, Carrier::unowned(why))
+    }
+}
+
+impl AnyKind {
+    /// Hands it back.
+    pub fn wrap<T>(self, work: T) -> T {
+        work
+    }
+
+    /// Hands it back.
+    #[track_caller]
+    pub fn exempt<T>(self, work: T, _: &'static str) -> T {
+        work
+    }
+}
+
+/// Boxed futures and closures.
+pub trait Boxed: Sized {
+    /// The same type, entered when it is polled or called.
+    fn carried(self, carrier: Carrier) -> Self;
+}
+
+impl<'a, T> Boxed for Pin<Box<dyn Future<Output = T> + Send + 'a>>
+where
+    T: 'a,
+{
+    fn carried(self, carrier: Carrier) -> Self {
+        Box::pin(Owned::new(self, carrier))
+    }
+}
+
+impl<'a, T> Boxed for Pin<Box<dyn Future<Output = T> + 'a>>
+where
+    T: 'a,
+{
+    fn carried(self, carrier: Carrier) -> Self {
+        Box::pin(Owned::new(self, carrier))
+    }
+}
+
+impl<'a, R> Boxed for Box<dyn FnOnce() -> R + Send + 'a>
+where
+    R: 'a,
+{
+    fn carried(self, carrier: Carrier) -> Self {
+        Box::new(carried_fn(self, carrier))
+    }
+}
+
+impl<'a, R> Boxed for Box<dyn FnOnce() -> R + 'a>
+where
+    R: 'a,
+{
+    fn carried(self, carrier: Carrier) -> Self {
+        Box::new(carried_fn(self, carrier))
+    }
+}

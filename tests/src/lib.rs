@@ -1,0 +1,1 @@
+//! Behaviour tests of heirloom, against real databases. The tests are in `tests/`.
