@@ -35,10 +35,13 @@ pub use self::{
 };
 #[cfg(feature = "sandbox")]
 pub(crate) use self::{
-    lookup::{Found, find, trail},
-    scope::{mark_thread, mark_this_thread},
+    lookup::{Found, find},
+    scope::{mark_this_thread, mark_thread},
     span::{layer_is_installed, owner_span},
 };
+
+#[cfg(all(feature = "sandbox", feature = "_database"))]
+pub(crate) use lookup::trail;
 
 #[cfg(all(test, feature = "sandbox"))]
 mod tests;

@@ -5,7 +5,7 @@ use std::fmt;
 #[cfg(feature = "sandbox")]
 mod facts;
 #[cfg(feature = "sandbox")]
-pub use facts::{Ended, Trail};
+pub use facts::{Ended, Subject, Trail};
 
 /// What can go wrong between a test and its database.
 ///
@@ -25,7 +25,9 @@ pub enum Error {
 
     /// `Repo::connect` or `Repo::init` was called a second time; the first pool stays.
     #[cfg(feature = "_database")]
-    #[error("repo `{repo}` is connected already\n\n  help: call `connect` or `init` once per process")]
+    #[error(
+        "repo `{repo}` is connected already\n\n  help: call `connect` or `init` once per process"
+    )]
     AlreadyConnected {
         /// The repo's name.
         repo: &'static str,
@@ -157,25 +159,6 @@ pub enum Error {
 /// Any error a caller may bring along.
 #[cfg(feature = "sandbox")]
 pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
-
-/// What somebody wanted an owner for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Subject {
-    /// A repo, by name.
-    Repo(&'static str),
-    /// The look-up itself, `require_current()`.
-    Context,
-}
-
-impl fmt::Display for Subject {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Repo(name) => write!(f, "repo `{name}`"),
-            Self::Context => f.write_str("the current owner"),
-        }
-    }
-}
 
 /// The same text as `Display`, and its causes: `unwrap()` and `Error: …` of a failed test print this, and they are
 /// where people meet it.

@@ -53,7 +53,10 @@ pub trait Isolate: sqlx::Database {
     /// # Cancel safety
     ///
     /// Dropped before it is done, it leaves nothing but a template that the next one uses.
-    fn checkout(tenant: Tenant, schema: &Schema) -> impl Future<Output = Result<Self::Lease, Error>> + Send;
+    fn checkout(
+        tenant: Tenant,
+        schema: &Schema,
+    ) -> impl Future<Output = Result<Self::Lease, Error>> + Send;
 
     /// The content hash of a schema, as [`Lease::schema`] tells it.
     fn schema_hash(schema: &Schema) -> impl Future<Output = Result<String, Error>> + Send;

@@ -1,5 +1,7 @@
 //! Who owns: identity, life, and what hangs on an owner. A plain state machine: no async, no sqlx, no tracing.
 
+#[cfg(feature = "_database")]
+mod attachment;
 mod life;
 mod place;
 mod token;
@@ -10,12 +12,11 @@ pub use token::Token;
 
 use crate::error::{Ended, Error, Subject};
 use life::Clock;
-use std::any::Any;
 use std::fmt;
 use std::num::NonZeroU64;
 use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 
 /// An owner's number, unique in this process and never used again.
 ///
@@ -27,7 +28,10 @@ impl OwnerId {
     fn next() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        Self(NonZeroU64::new(id).expect("a u64 counted up from 1 does not wrap around: heirloom's bug"))
+        Self(
+            NonZeroU64::new(id)
+                .expect("a u64 counted up from 1 does not wrap around: heirloom's bug"),
+        )
     }
 }
 
@@ -50,8 +54,8 @@ struct Inner {
     started_at: Place,
     token: Token,
     clock: Clock,
-    /// What the rooms above keep for this owner; the type is theirs.
-    attachment: OnceLock<Box<dyn Any + Send + Sync>>,
+    #[cfg(feature = "_database")]
+    attachment: attachment::Slot,
 }
 
 /// What is attached guards itself with locks that survive a panic.
@@ -67,7 +71,8 @@ impl Owner {
             started_at,
             token: Token::random(),
             clock: Clock::start(),
-            attachment: OnceLock::new(),
+            #[cfg(feature = "_database")]
+            attachment: attachment::Slot::default(),
         }))
     }
 
@@ -128,19 +133,6 @@ impl Owner {
                 }),
             }),
         }
-    }
-
-    /// What a room above keeps for this owner; made on first use.
-    ///
-    /// # Panics
-    ///
-    /// When two rooms attach different types, which is heirloom's bug.
-    pub(crate) fn attachment<T: Any + Send + Sync + Default>(&self) -> &T {
-        self.0
-            .attachment
-            .get_or_init(|| Box::new(T::default()))
-            .downcast_ref()
-            .expect("one room attaches to an owner: heirloom's bug")
     }
 }
 

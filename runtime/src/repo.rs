@@ -135,7 +135,9 @@ impl<DB: Supported> Repo<DB> {
     ///
     /// As [`Repo::pool`], inside [`sqlx::Error::Configuration`], and those of [`Pool::acquire`].
     #[track_caller]
-    pub fn acquire(&self) -> impl Future<Output = Result<PoolConnection<DB>, sqlx::Error>> + Send + use<DB> {
+    pub fn acquire(
+        &self,
+    ) -> impl Future<Output = Result<PoolConnection<DB>, sqlx::Error>> + Send + use<DB> {
         let pool = self.pool();
         async move { pool.await?.acquire().await }
     }
@@ -146,7 +148,9 @@ impl<DB: Supported> Repo<DB> {
     ///
     /// As [`Repo::acquire`], and those of [`Pool::begin`].
     #[track_caller]
-    pub fn begin(&self) -> impl Future<Output = Result<Transaction<'static, DB>, sqlx::Error>> + Send + use<DB> {
+    pub fn begin(
+        &self,
+    ) -> impl Future<Output = Result<Transaction<'static, DB>, sqlx::Error>> + Send + use<DB> {
         let pool = self.pool();
         async move { pool.await?.begin().await }
     }
@@ -160,7 +164,8 @@ impl<DB: Supported> Repo<DB> {
     pub fn begin_with<S: SqlSafeStr>(
         &self,
         statement: S,
-    ) -> impl Future<Output = Result<Transaction<'static, DB>, sqlx::Error>> + Send + use<DB, S> {
+    ) -> impl Future<Output = Result<Transaction<'static, DB>, sqlx::Error>> + Send + use<DB, S>
+    {
         let pool = self.pool();
         let statement = statement.into_sql_str();
         async move { pool.await?.begin_with(statement).await }

@@ -1,1 +1,111 @@
-//! Behaviour tests of heirloom, against real databases. The tests are in `tests/`.
+//! What the behaviour tests of heirloom share: running a test from inside a test, and running the child program, which
+//! does what would harm a test's own process.
+
+use heirloom::Test;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A test as `#[sandboxed]` would make it in this package.
+#[track_caller]
+#[must_use]
+pub fn test(name: &str) -> Test {
+    Test::here(name)
+}
+
+/// The text that a failing run panics with.
+///
+/// # Panics
+///
+/// When the run does not fail.
+#[track_caller]
+pub fn failure_of<R>(run: impl FnOnce() -> R) -> String {
+    let Err(panic) = catch_unwind(AssertUnwindSafe(run)) else {
+        panic!("the run was expected to fail");
+    };
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .expect("panics carry text")
+}
+
+/// The child program, with a directory of its own.
+#[must_use]
+pub fn child(program: &str, scenario: &[&str], dir: &Path) -> Command {
+    let mut command = Command::new(program);
+    command
+        .args(scenario)
+        .env("HEIRLOOM_DIR", dir)
+        .env("CARGO_MANIFEST_DIR", env!("CARGO_MANIFEST_DIR"))
+        .env_remove("RUST_LOG")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// An empty directory for one test, below cargo's directory for test files.
+///
+/// # Panics
+///
+/// When it cannot be made.
+#[must_use]
+pub fn empty_dir(tmp: &str, name: &str) -> PathBuf {
+    let dir = Path::new(tmp).join(name);
+    if dir.exists() {
+        std::fs::remove_dir_all(&dir).expect("the last run's directory goes");
+    }
+    std::fs::create_dir_all(&dir).expect("a directory");
+    dir
+}
+
+/// Every file below a directory, relative to it, sorted. Lock files stay and are left out.
+#[must_use]
+pub fn files_below(dir: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut open = vec![dir.to_owned()];
+    while let Some(next) = open.pop() {
+        for entry in std::fs::read_dir(&next).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_none_or(|extension| extension != "lock") {
+                let relative = path.strip_prefix(dir).unwrap_or(&path);
+                found.push(relative.display().to_string());
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Waits until a condition holds.
+///
+/// # Panics
+///
+/// When it does not hold within half a minute, with what it last said.
+#[track_caller]
+pub fn wait_until(mut condition: impl FnMut() -> Result<(), String>) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        match condition() {
+            Ok(()) => return,
+            Err(why) if Instant::now() > deadline => panic!("still not so after 30 s: {why}"),
+            Err(_) => std::thread::yield_now(),
+        }
+    }
+}
+
+/// Waits for the first line that a child prints.
+///
+/// # Panics
+///
+/// When the child prints nothing.
+#[track_caller]
+pub fn first_line(child: &mut Child) -> String {
+    use std::io::{BufRead as _, BufReader};
+    let stdout = child.stdout.as_mut().expect("the child's output is piped");
+    let mut line = String::new();
+    BufReader::new(stdout).read_line(&mut line).expect("a line");
+    line.trim_end().to_owned()
+}

@@ -72,7 +72,6 @@ impl Carrier {
     }
 
     /// Enters both until the guard is dropped, and keeps the carrier alive in it.
-    #[must_use]
     pub fn enter_once(self) -> CarrierScope {
         let scope_after = self.span.clone().entered();
         CarrierScope {

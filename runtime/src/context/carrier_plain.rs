@@ -30,7 +30,6 @@ impl Carrier {
     }
 
     /// Enters it until the guard is dropped, and keeps it alive in there.
-    #[must_use]
     pub fn enter_once(self) -> CarrierScope {
         CarrierScope {
             _span: self.span.entered(),

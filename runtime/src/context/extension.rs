@@ -1,7 +1,7 @@
 //! The same as [`owned`](crate::owned()) and [`owned_fn`](crate::owned_fn), as methods.
 
-use super::owned::{Owned, carried_fn};
 use super::Carrier;
+use super::owned::{Owned, carried_fn};
 use std::future::Future;
 
 /// Gives futures `.owned()` and `.owned_by(&owner)`.

@@ -2,8 +2,8 @@
 
 use super::stack::{self, Claim, Key};
 use crate::owner::Owner;
-use tracing::span::{Attributes, Id};
 use tracing::Subscriber;
+use tracing::span::{Attributes, Id};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::Context;
@@ -24,11 +24,16 @@ use tracing_subscriber::registry::{LookupSpan, SpanRef};
 /// ```
 ///
 /// Put filters on the other layers, not on the whole subscriber: a span that a filter drops carries nothing.
+#[must_use]
 pub fn layer<S>() -> impl Layer<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     // Only spans: the layer must not be the reason that events nobody reads are recorded.
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method is generic over its lifetime in a way that the filter does not take"
+    )]
     OwnerLayer { _private: () }.with_filter(filter_fn(|metadata| metadata.is_span()))
 }
 

@@ -47,7 +47,9 @@ impl<F: Future> Future for Owned<F> {
         let _entered = this.carrier.enter();
         match this.future.as_pin_mut() {
             Some(future) => future.poll(cx),
-            None => unreachable!("an owned future is emptied only while it is dropped: heirloom's bug"),
+            None => {
+                unreachable!("an owned future is emptied only while it is dropped: heirloom's bug")
+            }
         }
     }
 }

@@ -54,7 +54,7 @@ impl SpanExt for Span {
 
 /// Whether the subscriber that is current on this thread has the layer.
 pub(crate) fn layer_is_installed() -> bool {
-    dispatcher::get_default(|dispatch| dispatch.is::<OwnerLayer>())
+    dispatcher::get_default(tracing::Dispatch::is::<OwnerLayer>)
 }
 
 /// The span that a test runs in. One fixed target and level `ERROR`, because filters drop the others first.

@@ -37,7 +37,9 @@ pub(super) fn next_guard() -> Key {
 
 pub(super) fn push(key: Key, claim: Claim) {
     // While a thread ends its thread-locals are gone already: nobody is left who could ask.
-    ENTERED.try_with(|entered| entered.borrow_mut().push((key, claim))).ok();
+    ENTERED
+        .try_with(|entered| entered.borrow_mut().push((key, claim)))
+        .ok();
 }
 
 /// Leaves the innermost scope with this key, wherever it stands. The claim is dropped after the borrow ends: it may be
@@ -61,7 +63,10 @@ pub(super) fn innermost() -> Option<Claim> {
 
 /// The owner of the runtime that this thread belongs to.
 pub(super) fn thread_owner() -> Option<Owner> {
-    THREAD.try_with(|owner| owner.borrow().clone()).ok().flatten()
+    THREAD
+        .try_with(|owner| owner.borrow().clone())
+        .ok()
+        .flatten()
 }
 
 /// Says whose runtime this thread belongs to; returns what was said before.

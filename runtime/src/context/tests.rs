@@ -1,6 +1,9 @@
 //! The look-up, carrier by carrier: who is current, and in which order.
 
-use super::{ClosureExt, FutureExt, SpanExt, current, layer, mark_this_thread, owned, owned_fn, require_current};
+use super::{
+    ClosureExt, FutureExt, SpanExt, current, layer, mark_this_thread, owned, owned_fn,
+    require_current,
+};
 use crate::context::CarrierError;
 use crate::error::Error;
 use crate::owner::{Owner, Place};
@@ -94,7 +97,9 @@ fn an_owned_future_is_its_owners_on_every_poll_and_on_drop() {
             first
         })
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime");
     runtime.block_on(async {
         let task = tokio::spawn(future);
         tokio::task::yield_now().await;
@@ -122,7 +127,10 @@ fn an_owned_closure_is_its_owners_when_called_and_when_dropped_uncalled() {
         let witness = Witness(Arc::clone(&seen));
         (owned_fn(current), owned_fn(move || drop(witness)))
     };
-    assert_eq!(std::thread::spawn(called).join().expect("no panic"), Some(a.clone()));
+    assert_eq!(
+        std::thread::spawn(called).join().expect("no panic"),
+        Some(a.clone())
+    );
     drop(dropped);
     assert_eq!(*seen.lock().expect("seen"), [Some(a)]);
     assert_eq!(current(), None);
@@ -133,7 +141,9 @@ fn owned_by_names_an_owner_whoever_is_current() {
     let (a, b) = (owner("a"), owner("b"));
     let _scope = a.enter();
     assert_eq!(ClosureExt::owned_by(current, &b)(), Some(b.clone()));
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime");
     assert_eq!(runtime.block_on(async { current() }.owned_by(&b)), Some(b));
     assert!(is(&a));
 }
@@ -251,7 +261,10 @@ fn a_span_id_that_is_used_again_carries_nothing_over() {
 fn a_span_that_cannot_carry_says_why() {
     assert_eq!(Span::none().owner(), Err(CarrierError::SpanDisabled));
     tracing::subscriber::with_default(tracing_subscriber::registry(), || {
-        assert_eq!(error_span!("no layer").owner(), Err(CarrierError::LayerMissing));
+        assert_eq!(
+            error_span!("no layer").owner(),
+            Err(CarrierError::LayerMissing)
+        );
     });
 }
 
@@ -262,10 +275,13 @@ fn an_owned_future_keeps_its_owner_where_the_layer_is_missing() {
         let _scope = a.enter();
         owned(async { current() })
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    let seen = tracing::subscriber::with_default(tracing::subscriber::NoSubscriber::default(), || {
-        runtime.block_on(future)
-    });
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime");
+    let seen =
+        tracing::subscriber::with_default(tracing::subscriber::NoSubscriber::default(), || {
+            runtime.block_on(future)
+        });
     assert_eq!(seen, Some(a));
 }
 
@@ -283,7 +299,10 @@ fn an_ended_owner_is_found_and_refused_never_skipped() {
 #[test]
 fn the_trail_says_whether_the_layer_is_there() {
     let without = require_current().expect_err("nobody").to_string();
-    assert!(without.contains("`heirloom::layer()` is not installed"), "{without}");
+    assert!(
+        without.contains("`heirloom::layer()` is not installed"),
+        "{without}"
+    );
     let with = with_layer(|| require_current().expect_err("nobody")).to_string();
     assert!(!with.contains("not installed"), "{with}");
 }

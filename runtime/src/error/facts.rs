@@ -4,6 +4,25 @@ use crate::owner::Place;
 use std::fmt;
 use std::time::Duration;
 
+/// What somebody wanted an owner for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Subject {
+    /// A repo, by name.
+    Repo(&'static str),
+    /// The look-up itself, `require_current()`.
+    Context,
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Repo(name) => write!(f, "repo `{name}`"),
+            Self::Context => f.write_str("the current owner"),
+        }
+    }
+}
+
 /// Where an owner was looked for, closest first, and what was found there.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -22,7 +41,11 @@ pub struct Trail {
 
 impl fmt::Display for Trail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "  asked at {} by thread `{}`", self.asked_at, self.thread)?;
+        write!(
+            f,
+            "  asked at {} by thread `{}`",
+            self.asked_at, self.thread
+        )?;
         if let Some(task) = &self.task {
             write!(f, ", tokio task {task}")?;
         }
@@ -31,7 +54,11 @@ impl fmt::Display for Trail {
             writeln!(f, "    {}. {carrier}: {found}", index + 1)?;
         }
         for (index, help) in self.help.iter().enumerate() {
-            let lead = if index == 0 { "\n  help: " } else { "\n    or: " };
+            let lead = if index == 0 {
+                "\n  help: "
+            } else {
+                "\n    or: "
+            };
             write!(f, "{lead}{help}")?;
         }
         Ok(())
@@ -60,12 +87,20 @@ pub struct Ended {
 
 impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "  test: `{}`, started at {}", self.owner, self.started_at)?;
+        writeln!(
+            f,
+            "  test: `{}`, started at {}",
+            self.owner, self.started_at
+        )?;
         writeln!(
             f,
             "  ended: {:.1?} ago, after {:.1?}, at {}",
             self.ago, self.ran, self.ended_at
         )?;
-        write!(f, "  asked at {} by thread `{}`", self.asked_at, self.thread)
+        write!(
+            f,
+            "  asked at {} by thread `{}`",
+            self.asked_at, self.thread
+        )
     }
 }

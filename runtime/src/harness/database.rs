@@ -83,14 +83,21 @@ impl Database {
 /// Gives back every session, on a small runtime of its own: the test's is gone, and with it every task that could still
 /// hold a connection.
 pub(super) fn checkin(owner: &Owner, failed: bool, patience: Duration) -> Vec<Error> {
-    let verdict = if failed { Verdict::Keep } else { Verdict::Discard };
+    let verdict = if failed {
+        Verdict::Keep
+    } else {
+        Verdict::Discard
+    };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()
         .unwrap_or_else(|error| panic!("`{owner}` cannot start a runtime to end in: {error}"));
     let (kept, errors) = runtime.block_on(checkin_all(owner, verdict, patience));
     for path in kept {
-        eprintln!("heirloom: the database of the failed test `{owner}` is kept at {}", path.display());
+        eprintln!(
+            "heirloom: the database of the failed test `{owner}` is kept at {}",
+            path.display()
+        );
     }
     errors
 }

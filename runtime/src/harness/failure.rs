@@ -17,7 +17,11 @@ pub struct Failure {
 }
 
 impl Failure {
-    pub(super) fn new(what: impl Into<String>, place: Option<Place>, source: impl Into<BoxError>) -> Self {
+    pub(super) fn new(
+        what: impl Into<String>,
+        place: Option<Place>,
+        source: impl Into<BoxError>,
+    ) -> Self {
         Self {
             what: what.into(),
             place,

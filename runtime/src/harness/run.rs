@@ -48,7 +48,12 @@ impl Test {
 
     /// A test, by what the compiler knows of it. For generated code.
     #[doc(hidden)]
-    pub fn new(module: &'static str, name: &'static str, manifest_dir: &'static str, at: Place) -> Self {
+    pub fn new(
+        module: &'static str,
+        name: &'static str,
+        manifest_dir: &'static str,
+        at: Place,
+    ) -> Self {
         Self::named(format!("{module}::{name}"), manifest_dir, at)
     }
 
@@ -140,11 +145,12 @@ impl Test {
         let mut failures = tear_down(&runtime, &sandbox, &carrier);
         owner.close(self.at);
         failures.extend(self.stop(runtime, &owner));
-        let failed = !failures.is_empty() || !matches!(&ended, Ok(Ok(code)) if *code == ExitCode::SUCCESS);
+        let failed =
+            !failures.is_empty() || !matches!(&ended, Ok(Ok(code)) if *code == ExitCode::SUCCESS);
         failures.extend(self.checkin(&owner, failed));
         owner.end();
         drop(marked);
-        report(&owner, ended, failures)
+        report(&owner, ended, &failures)
     }
 
     fn runtime(&self, owner: &Owner) -> Runtime {
@@ -208,7 +214,11 @@ fn tear_down(runtime: &Runtime, sandbox: &Sandbox, carrier: &Carrier) -> Vec<Fai
             Ok(Err(error)) => error,
             Err(panic) => format!("it panicked: {}", message(panic.as_ref())).into(),
         };
-        failures.push(Failure::new("teardown", Some(sandbox.owner().started_at()), error));
+        failures.push(Failure::new(
+            "teardown",
+            Some(sandbox.owner().started_at()),
+            error,
+        ));
     }
     failures
 }
@@ -217,7 +227,7 @@ fn tear_down(runtime: &Runtime, sandbox: &Sandbox, carrier: &Carrier) -> Vec<Fai
 fn report(
     owner: &Owner,
     ended: std::thread::Result<Result<ExitCode, Failure>>,
-    failures: Vec<Failure>,
+    failures: &[Failure],
 ) -> Outcome {
     let texts: Vec<String> = failures.iter().map(Failure::text).collect();
     for text in &texts {

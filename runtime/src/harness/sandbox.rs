@@ -79,12 +79,17 @@ impl Sandbox {
     }
 
     fn hooks(&self) -> std::sync::MutexGuard<'_, Vec<Hook>> {
-        self.0.teardown.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0
+            .teardown
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl fmt::Debug for Sandbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sandbox").field("owner", &self.0.owner).finish_non_exhaustive()
+        f.debug_struct("Sandbox")
+            .field("owner", &self.0.owner)
+            .finish_non_exhaustive()
     }
 }

@@ -26,6 +26,9 @@ impl FromSandbox for PoolConnection<Sqlite> {
 impl FromSandbox for (SqlitePoolOptions, SqliteConnectOptions) {
     async fn from_sandbox(sandbox: &Sandbox) -> Result<Self, BoxError> {
         let pool = sandbox.get::<SqlitePool>().await?;
-        Ok((pool.options().clone(), pool.connect_options().as_ref().clone()))
+        Ok((
+            pool.options().clone(),
+            pool.connect_options().as_ref().clone(),
+        ))
     }
 }

@@ -64,7 +64,9 @@ fn open(path: &Path) -> Result<File, Error> {
 /// Removes a file; that it is gone already is as good.
 pub(super) fn remove(path: &Path) -> Result<(), Error> {
     match fs::remove_file(path) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(files("remove", path, source)),
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(files("remove", path, source))
+        }
         _ => Ok(()),
     }
 }

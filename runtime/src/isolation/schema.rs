@@ -3,7 +3,7 @@
 use crate::error::{BoxError, Error};
 use sha2::{Digest, Sha256};
 use sqlx::migrate::{MigrateError, Migrator};
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 /// Where a session's schema comes from.
@@ -122,12 +122,19 @@ impl Resolved {
         };
         let description = self
             .migrator()
-            .and_then(|migrator| migrator.iter().find(|migration| migration.version == version))
+            .and_then(|migrator| {
+                migrator
+                    .iter()
+                    .find(|migration| migration.version == version)
+            })
             .map(|migration| migration.description.to_string());
         Error::Migration {
             version,
             description: description.unwrap_or_default(),
-            file: self.migrator.as_ref().and_then(|source| source.file(version)),
+            file: self
+                .migrator
+                .as_ref()
+                .and_then(|source| source.file(version)),
             source: Box::new(source),
         }
     }
@@ -148,5 +155,8 @@ fn hash(migrator: Option<&Migrator>) -> String {
         }
     }
     let digest = hash.finalize();
-    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    digest.iter().take(16).fold(String::new(), |mut hex, byte| {
+        write!(hex, "{byte:02x}").expect("a string takes text");
+        hex
+    })
 }

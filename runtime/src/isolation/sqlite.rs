@@ -73,11 +73,15 @@ impl Lease for SqliteLease {
         (self.template.hash(), self.template.origin())
     }
 
-    async fn checkin(&self, verdict: Verdict, patience: Duration) -> Result<Option<PathBuf>, Error> {
+    async fn checkin(
+        &self,
+        verdict: Verdict,
+        patience: Duration,
+    ) -> Result<Option<PathBuf>, Error> {
         let closed = tokio::time::timeout(patience, self.pool.close()).await;
         let kept = match verdict {
             Verdict::Discard => self.copy.discard().map(|()| None),
-            Verdict::Keep => self.copy.keep(&self.tenant).map(Some),
+            Verdict::Keep => self.copy.keep().map(Some),
         };
         match closed {
             Ok(()) => kept,

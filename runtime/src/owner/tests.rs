@@ -64,15 +64,29 @@ fn an_ended_owner_is_named_with_times_and_places() {
         .require_running(Subject::Repo("default"), HERE)
         .expect_err("ended")
         .to_string();
-    for part in ["`default`", "`story::t`", "tests/story.rs:3:10", "ago", "tests/story.rs:9:1", "help:"] {
+    for part in [
+        "`default`",
+        "`story::t`",
+        "tests/story.rs:3:10",
+        "ago",
+        "tests/story.rs:9:1",
+        "help:",
+    ] {
         assert!(text.contains(part), "{part} is missing in: {text}");
     }
 }
 
+#[cfg(feature = "_database")]
 #[test]
 fn clones_share_what_is_attached() {
     use std::sync::atomic::{AtomicU8, Ordering};
     let owner = Owner::start("a", HERE);
     owner.attachment::<AtomicU8>().store(7, Ordering::Relaxed);
-    assert_eq!(owner.clone().attachment::<AtomicU8>().load(Ordering::Relaxed), 7);
+    assert_eq!(
+        owner
+            .clone()
+            .attachment::<AtomicU8>()
+            .load(Ordering::Relaxed),
+        7
+    );
 }

@@ -58,7 +58,11 @@ pub(super) fn pool<DB: Supported>(
 ) -> impl Future<Output = Result<Pool<DB>, Error>> + Send + use<DB> {
     let asked_at = Location::caller().into();
     let found = context::find();
-    let plain = repo.pool.get().cloned().filter(|_| repo.mode() == Mode::Auto);
+    let plain = repo
+        .pool
+        .get()
+        .cloned()
+        .filter(|_| repo.mode() == Mode::Auto);
     let (name, own) = (repo.name, repo.migrator.map(Schema::Migrator));
     let nobody = match (&found, &plain) {
         (Found::Nobody, None) => Some(nobody(repo, asked_at)),
@@ -83,7 +87,9 @@ fn nobody<DB: Supported>(repo: &Repo<DB>, asked_at: Place) -> Error {
     };
     let mut trail = context::trail(asked_at, vec![("the repo's mode", mode.to_owned())]);
     if repo.mode() == Mode::Auto {
-        trail.help.push("outside tests: call `Repo::connect(url)` when the application starts");
+        trail
+            .help
+            .push("outside tests: call `Repo::connect(url)` when the application starts");
     }
     Error::Ownership {
         subject: Subject::Repo(repo.name),

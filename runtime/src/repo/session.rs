@@ -42,7 +42,7 @@ struct Slot {
 }
 
 trait AnySession: Any + Send + Sync {
-    fn checkin<'a>(&'a self, verdict: Verdict, patience: Duration) -> Checkin<'a>;
+    fn checkin(&self, verdict: Verdict, patience: Duration) -> Checkin<'_>;
 }
 
 type Checkin<'a> = Pin<Box<dyn Future<Output = Result<Option<PathBuf>, Error>> + Send + 'a>>;
@@ -52,7 +52,7 @@ struct Session<DB: Isolate> {
 }
 
 impl<DB: Isolate> AnySession for Session<DB> {
-    fn checkin<'a>(&'a self, verdict: Verdict, patience: Duration) -> Checkin<'a> {
+    fn checkin(&self, verdict: Verdict, patience: Duration) -> Checkin<'_> {
         Box::pin(async move {
             match self.lease.get() {
                 Some(lease) => lease.checkin(verdict, patience).await,
@@ -87,9 +87,9 @@ impl Sessions {
             session
         });
         let session: Arc<dyn Any + Send + Sync> = session;
-        session
-            .downcast()
-            .unwrap_or_else(|_| unreachable!("a slot is found by its database's type: heirloom's bug"))
+        session.downcast().unwrap_or_else(|_| {
+            unreachable!("a slot is found by its database's type: heirloom's bug")
+        })
     }
 
     fn setup_of(&self, repo: &'static str, own: Option<Schema>) -> (Schema, Vec<Fixture>) {
@@ -117,7 +117,10 @@ pub(crate) async fn pool<DB: Isolate>(
         .lease
         .get_or_try_init(|| open::<DB>(&owner, sessions, repo, own.clone()))
         .await?;
-    let named = sessions.setup.get().is_some_and(|setup| setup.named.is_some());
+    let named = sessions
+        .setup
+        .get()
+        .is_some_and(|setup| setup.named.is_some());
     if let Some(own) = own.filter(|_| !(named && repo == DEFAULT)) {
         require_same::<DB>(&owner, repo, lease, &own).await?;
     }

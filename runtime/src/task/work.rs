@@ -5,6 +5,11 @@
 //! most references first. What is neither future nor closure is handed back untouched, so that a `spawn` that has
 //! nothing to do with tasks still compiles.
 
+#![allow(
+    clippy::unused_self,
+    reason = "generated code calls the methods on the kind that was chosen"
+)]
+
 use crate::context::{Carrier, Owned, carried_fn};
 use std::future::Future;
 use std::marker::PhantomData;
@@ -15,6 +20,7 @@ use std::pin::Pin;
 pub struct Work<T>(PhantomData<fn(T)>);
 
 /// Looks at an argument without touching it.
+#[must_use]
 pub fn work<T>(_: &T) -> Work<T> {
     Work(PhantomData)
 }
@@ -117,11 +123,7 @@ impl ClosureKind {
 
     /// Makes it nobody's, on purpose.
     #[track_caller]
-    pub fn exempt<F: FnOnce() -> R, R>(
-        self,
-        closure: F,
-        why: &'static str,
-    ) -> impl FnOnce() -> R {
+    pub fn exempt<F: FnOnce() -> R, R>(self, closure: F, why: &'static str) -> impl FnOnce() -> R {
         carried_fn(closure, Carrier::unowned(why))
     }
 }

@@ -1,7 +1,7 @@
 //! Private copies: made for one owner, removed at its end, kept when its test failed, collected when its process died.
 
-use super::template::{SUFFIXES, Template, remove_all, with_suffix};
 use super::Tenant;
+use super::template::{SUFFIXES, Template, remove_all, with_suffix};
 use crate::error::Error;
 use crate::isolation::dir::{self, files};
 use std::fs::{self, File};
@@ -13,6 +13,8 @@ use std::sync::{Arc, Mutex, Once, PoisonError, Weak};
 #[derive(Debug)]
 pub(super) struct Copy {
     path: PathBuf,
+    /// Where it goes if its test fails.
+    kept: PathBuf,
     gone: AtomicBool,
     // The directory goes with its last copy, so a process leaves nothing behind although nothing runs at its exit.
     _run: Arc<RunDir>,
@@ -21,15 +23,22 @@ pub(super) struct Copy {
 impl Copy {
     pub(super) fn of(template: &Template, tenant: &Tenant) -> Result<Self, Error> {
         let run = RunDir::current()?;
-        let path = run.path.join(format!("{}-{}.sqlite", tenant.owner, safe(tenant.repo)));
+        let path = run
+            .path
+            .join(format!("{}-{}.sqlite", tenant.owner, safe(tenant.repo)));
         let copy = Self {
             path,
+            kept: dir::base().join("failed").join(file_name(tenant)),
             gone: AtomicBool::new(false),
             _run: run,
         };
-        template
-            .copy_to(&copy.path)
-            .map_err(|source| files("write this test's copy of the template,", &copy.path, source))?;
+        template.copy_to(&copy.path).map_err(|source| {
+            files(
+                "write this test's copy of the template,",
+                &copy.path,
+                source,
+            )
+        })?;
         Ok(copy)
     }
 
@@ -37,21 +46,24 @@ impl Copy {
         &self.path
     }
 
-    /// Removes the copy.
+    /// Removes the copy, and what an earlier, failed run of the same test left to look at.
     pub(super) fn discard(&self) -> Result<(), Error> {
         if self.gone.swap(true, Ordering::AcqRel) {
             return Ok(());
+        }
+        if self.kept.exists() {
+            remove_all(&self.kept)?;
         }
         remove_all(&self.path)
     }
 
     /// Moves the copy to where a person finds it; a later run of the same test replaces it.
-    pub(super) fn keep(&self, tenant: &Tenant) -> Result<PathBuf, Error> {
-        let kept = failed_dir().join(file_name(tenant));
-        dir::create(&failed_dir())?;
+    pub(super) fn keep(&self) -> Result<PathBuf, Error> {
+        let kept = &self.kept;
+        dir::create(kept.parent().unwrap_or(kept))?;
         self.gone.store(true, Ordering::Release);
         for suffix in SUFFIXES {
-            let (from, to) = (with_suffix(&self.path, suffix), with_suffix(&kept, suffix));
+            let (from, to) = (with_suffix(&self.path, suffix), with_suffix(kept, suffix));
             dir::remove(&to)?;
             match fs::rename(&from, &to) {
                 Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
@@ -60,7 +72,7 @@ impl Copy {
                 _ => {}
             }
         }
-        Ok(kept)
+        Ok(kept.clone())
     }
 }
 
@@ -70,19 +82,29 @@ impl Drop for Copy {
     }
 }
 
-fn failed_dir() -> PathBuf {
-    dir::base().join("failed")
-}
-
 /// A test's name as a file name: `story::signs_up` becomes `story.signs_up.default.sqlite`.
+/// Of a very long name the end stays, where tests of one module differ.
 fn file_name(tenant: &Tenant) -> String {
-    safe(&format!("{}.{}.sqlite", tenant.name.replace("::", "."), tenant.repo))
+    const LONGEST: usize = 160;
+    let name = safe(&tenant.name.replace("::", "."));
+    let cut = name
+        .char_indices()
+        .rev()
+        .nth(LONGEST)
+        .map_or(0, |(at, _)| at);
+    format!("{}.{}.sqlite", &name[cut..], safe(tenant.repo))
 }
 
 /// What every file system takes.
 fn safe(name: &str) -> String {
     name.chars()
-        .map(|c| if c.is_alphanumeric() || "_-.".contains(c) { c } else { '_' })
+        .map(|c| {
+            if c.is_alphanumeric() || "_-.".contains(c) {
+                c
+            } else {
+                '_'
+            }
+        })
         .collect()
 }
 
@@ -138,7 +160,9 @@ impl Drop for RunDir {
 
 /// Removes the directories of processes that died without removing them. Best effort, and under the gate.
 fn collect_dead(home: &Path) {
-    let Ok(entries) = fs::read_dir(home) else { return };
+    let Ok(entries) = fs::read_dir(home) else {
+        return;
+    };
     for entry in entries.filter_map(Result::ok) {
         let is_run = entry.file_name().to_string_lossy().starts_with(PREFIX);
         if is_run && is_dead(&entry.path()) {

@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime};
 const FORMAT: &str = "1";
 
 /// A template that no process has used for this long is collected. Hashes change with every edited migration.
-const KEPT_UNUSED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+const KEPT_UNUSED: Duration = Duration::from_hours(7 * 24);
 
 /// Up to this size a template is kept in memory and written out per test: measured, that is faster than copying the
 /// file (65 µs against 100 to 135 µs for 200 KiB). A larger one is copied, where the file system can by reference.
@@ -173,7 +173,9 @@ pub(super) fn with_suffix(database: &Path, suffix: &str) -> PathBuf {
 
 /// Removes templates that nobody has used for a while. Best effort: it is somebody else's test that would fail.
 fn collect_old(home: &Path) {
-    let Ok(entries) = fs::read_dir(home) else { return };
+    let Ok(entries) = fs::read_dir(home) else {
+        return;
+    };
     for entry in entries.filter_map(Result::ok) {
         let path = entry.path();
         let unused = entry
@@ -181,7 +183,9 @@ fn collect_old(home: &Path) {
             .and_then(|metadata| metadata.modified())
             .ok()
             .and_then(|used| used.elapsed().ok());
-        let is_lock = path.extension().is_some_and(|extension| extension == "lock");
+        let is_lock = path
+            .extension()
+            .is_some_and(|extension| extension == "lock");
         if is_lock && unused.is_some_and(|unused| unused > KEPT_UNUSED) {
             collect(&path);
         }

@@ -1,0 +1,4 @@
+CREATE TABLE visits (
+    guest INTEGER NOT NULL REFERENCES guests (id),
+    day TEXT NOT NULL
+);

@@ -1,0 +1,1 @@
+ALTER TABLE nothing_of_that_name ADD COLUMN colour TEXT;

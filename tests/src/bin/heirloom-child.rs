@@ -1,0 +1,94 @@
+//! A process of its own for what would harm a test's process: being killed, another directory, another subscriber.
+//!
+//! Run by the tests in `tests/`, with the scenario as its first argument.
+
+use heirloom::{Sandbox, Test};
+use sqlx::SqlitePool;
+use std::io::{Read as _, Write as _};
+use tracing_subscriber::prelude::*;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["hold"] => hold(),
+        ["count"] => count(Test::here("child::count")),
+        ["count-in", dir] => {
+            count(Test::here("child::count").migrations_dir(dir.to_owned().leak()))
+        }
+        ["spans-without-layer"] => spans_without_layer(),
+        ["spans-with-layer"] => spans_with_layer(),
+        _ => panic!("no such scenario: {arguments:?}"),
+    }
+}
+
+/// Opens a database, says where, and waits to be killed or for its input to end.
+fn hold() {
+    drop(
+        Test::here("child::hold").run(|sandbox: Sandbox| async move {
+            let pool = pool(&sandbox).await;
+            sqlx::query("INSERT INTO guests (email) VALUES ('held@example.org')")
+                .execute(&pool)
+                .await?;
+            println!("{}", pool.connect_options().get_filename().display());
+            std::io::stdout().flush()?;
+            std::io::stdin().read_to_end(&mut Vec::new())?;
+            Ok(())
+        }),
+    );
+}
+
+/// Prints how many guests a fresh test sees and how many tables there are.
+fn count(test: Test) {
+    drop(test.run(|sandbox: Sandbox| async move {
+        let pool = sandbox.get::<SqlitePool>().await;
+        let pool =
+            pool.map_err(|error| std::io::Error::other(error.to_string() + &causes(&*error)))?;
+        let tables: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE type = 'table'")
+                .fetch_one(&pool)
+                .await?;
+        println!("{tables} tables");
+        Ok(())
+    }));
+}
+
+fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = String::new();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text += &format!("\n  caused by: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+fn spans_without_layer() {
+    tracing_subscriber::registry()
+        .with(tracing_subscriber::fmt::layer())
+        .init();
+    answer();
+    answer();
+}
+
+fn spans_with_layer() {
+    tracing_subscriber::registry()
+        .with(heirloom::layer())
+        .with(tracing_subscriber::fmt::layer())
+        .init();
+    answer();
+}
+
+/// Whether a span that is made in the test carries its owner to a thread that nobody marked.
+fn answer() {
+    drop(Test::here("child::answer").run(|_: Sandbox| async move {
+        let span = tracing::error_span!("message");
+        let carried = std::thread::spawn(move || span.in_scope(heirloom::current)).join();
+        println!("{}", carried.expect("no panic").is_some());
+        Ok(())
+    }));
+}
+
+async fn pool(sandbox: &Sandbox) -> SqlitePool {
+    sandbox.get().await.expect("a pool")
+}
