@@ -1,0 +1,116 @@
+//! The attributes of [`heirloom`](https://docs.rs/heirloom), which re-exports them. Use them from there.
+//!
+//! Every attribute parses what was written, checks it against a list of rules, and expands only what passed. All
+//! mistakes of one item are reported at once, and the item itself is given back so that one mistake stays one error.
+
+mod args;
+mod ctx;
+mod deny;
+mod diag;
+mod item;
+mod owned_task;
+mod rewrite;
+mod sandboxed;
+mod spawns;
+#[cfg(test)]
+mod tests;
+mod unowned;
+
+use proc_macro::TokenStream;
+
+/// Turns a function into a test that owns its own view of the database; every task it starts inherits it.
+///
+/// The function is usually `async`. Its arguments come from `FromSandbox`; it returns `()`, a `Result`, or anything
+/// else that implements `Termination`. Attributes such as `#[ignore]` and `#[should_panic]` keep working.
+///
+/// ```ignore
+/// #[heirloom::sandboxed(migrations = "./migrations", fixtures("users"))]
+/// async fn a_user_can_sign_in(pool: SqlitePool) -> anyhow::Result<()> {
+///     tokio::spawn(async move { /* sees this test's rows */ }).await?;
+///     Ok(())
+/// }
+/// ```
+///
+/// # Arguments
+///
+/// | argument | meaning | default |
+/// |---|---|---|
+/// | `migrations = "dir"` or `false` | directory of migrations, relative to `Cargo.toml`; `false` for none | `./migrations`, if it exists |
+/// | `migrator = path` | a `static` `Migrator` instead of a directory | none |
+/// | `fixtures("a", "b")`, `fixtures("./a.sql")`, `fixtures(path = "dir", scripts("a"))` | SQL scripts that run before the test, in the forms of `#[sqlx::test]` | none |
+/// | `isolation = "database"` | a private copy of the migrated database | the database's own |
+/// | `flavor = "current_thread"` or `"multi_thread"` | the runtime | `"current_thread"` |
+/// | `worker_threads = n` | threads of a `"multi_thread"` runtime | tokio's |
+/// | `drain_timeout = "5s"` | how long the test's tasks may take to end; units `ms`, `s`, `m` | `"5s"` |
+/// | `spawns = "inherit"` or `"deny"` | whether a spawn inherits the test's owner or is a compile error | `"inherit"` |
+/// | `allow(path, ..)` | spawns that `spawns = "deny"` lets pass | none |
+/// | `crate = path` | where `heirloom` is, if renamed | `::heirloom` |
+///
+/// # With rstest
+///
+/// Put `#[sandboxed]` above `#[rstest]`. Arguments that carry an rstest attribute (`#[case]`, `#[values]`, `#[from]`, …)
+/// are rstest's; all others come from `FromSandbox`. With `#[rstest]` on top, write `#[heirloom::test]` below it (rstest
+/// knows a test attribute by that name) and mark the arguments that come from `FromSandbox` with `#[ignore]`; rstest
+/// then moves the body out of reach, so its spawn sites are not rewritten.
+#[proc_macro_attribute]
+pub fn sandboxed(args: TokenStream, item: TokenStream) -> TokenStream {
+    sandboxed::run("sandboxed", args.into(), item.into()).into()
+}
+
+/// Another name for [`macro@sandboxed`], for tools that look for attributes called `test`.
+#[proc_macro_attribute]
+pub fn test(args: TokenStream, item: TokenStream) -> TokenStream {
+    sandboxed::run("test", args.into(), item.into()).into()
+}
+
+/// Makes the tasks that this code starts inherit the owner of whoever calls it.
+///
+/// Goes on an `async fn`, a `fn`, an `impl` block, a `trait` with default bodies, or an inline `mod`. The future of an
+/// annotated `async fn` captures its owner **when it is called**, so `tokio::spawn(worker(pool))` inherits even in
+/// code that is not annotated. A future that a `fn` returns as `Box::pin(async ..)` or `async ..` counts as well; that
+/// is also what `#[async_trait]` makes of its methods. Spawn sites in the body hand the owner on.
+///
+/// Without the `sandbox` feature only the caller's `tracing` span is kept.
+///
+/// ```ignore
+/// #[heirloom::owned_task]
+/// async fn welcome(pool: SqlitePool, email: String) -> sqlx::Result<()> { /* .. */ }
+/// ```
+///
+/// The only argument is `crate = path`, where `heirloom` is, if renamed.
+#[proc_macro_attribute]
+pub fn owned_task(args: TokenStream, item: TokenStream) -> TokenStream {
+    owned_task::run(args.into(), item.into()).into()
+}
+
+/// Marks a spawn inside `#[sandboxed]` or `#[owned_task]` code whose task belongs to nobody, and says why.
+///
+/// Goes on an expression statement, a `let`, a block, a match arm or an item. If such a task uses the database, that is
+/// a clean `Error::Ownership`.
+///
+/// ```ignore
+/// #[heirloom::owned_task]
+/// async fn start(pool: SqlitePool) {
+///     #[unowned("metrics outlive every test and use no database")]
+///     tokio::spawn(report_metrics());
+/// }
+/// ```
+#[proc_macro_attribute]
+pub fn unowned(_reason: TokenStream, item: TokenStream) -> TokenStream {
+    unowned::run(item.into()).into()
+}
+
+/// Makes every spawn outside `#[sandboxed]` and `#[owned_task]` code of this crate a compile error.
+///
+/// Write it once in the crate's root. It reads the sources at compile time, beginning with the file it stands in,
+/// follows every `mod name;` (those behind a `#[cfg]` too), and reports each spawn as `file:line:column`.
+///
+/// ```ignore
+/// heirloom::deny_unowned_spawns!();
+/// ```
+#[proc_macro]
+pub fn deny_unowned_spawns(args: TokenStream) -> TokenStream {
+    let root = proc_macro::Span::call_site().local_file();
+    let manifest = std::env::var_os("CARGO_MANIFEST_DIR").map(std::path::PathBuf::from);
+    deny::run(&args.into(), root, manifest.as_deref()).into()
+}

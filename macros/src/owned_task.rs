@@ -1,0 +1,285 @@
+//! `#[owned_task]`: futures that capture their owner when they are made, and spawn sites that hand it on.
+
+mod future;
+
+use crate::ctx::Ctx;
+use crate::diag::{Sink, error};
+use crate::item::{Annotated, Parts, comes_first, is_ours, runs_async_fn};
+use crate::rewrite::{Policy, Rewriter, item_attributes};
+use crate::{args, unowned};
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+use syn::visit_mut::VisitMut;
+use syn::{Attribute, ImplItem, ImplItemFn, Item, ItemFn, TraitItem, TraitItemFn};
+
+/// The attribute as a function from tokens to tokens.
+pub(crate) fn run(args: TokenStream, item: TokenStream) -> TokenStream {
+    let mut sink = Sink::default();
+    let ctx = Ctx::new(args::owned_task(args, &mut sink).as_ref());
+    let written = item.clone();
+    let expanded = match Annotated::parse(item) {
+        Ok(annotated) => expand(&ctx, annotated, &mut sink),
+        Err(error) => {
+            sink.push(error);
+            TokenStream::new()
+        }
+    };
+    match sink.finish() {
+        Ok(()) => expanded,
+        Err(mut errors) => {
+            errors.extend(as_written(written));
+            errors
+        }
+    }
+}
+
+fn expand(ctx: &Ctx, annotated: Annotated, sink: &mut Sink) -> TokenStream {
+    match annotated {
+        Annotated::Function(function) => expand_function(ctx, function, sink),
+        Annotated::Declaration(declaration) => {
+            sink.push(no_body(&declaration));
+            TokenStream::new()
+        }
+        Annotated::Other(mut item) => {
+            let mistakes: Vec<_> = check_item(&item).into_iter().collect();
+            if !mistakes.is_empty() {
+                sink.extend(mistakes);
+                return TokenStream::new();
+            }
+            if let Some(attrs) = item_attributes(&mut item) {
+                sink.extend(contradiction(attrs));
+                if come_after(ctx, attrs) {
+                    return item.into_token_stream();
+                }
+            }
+            Inside::rewrite(ctx, sink, |inside| inside.content(&mut item));
+            item.into_token_stream()
+        }
+    }
+}
+
+fn expand_function(ctx: &Ctx, mut function: ItemFn, sink: &mut Sink) -> TokenStream {
+    sink.extend(contradiction(&function.attrs));
+    sink.extend(check_function(&function));
+    if come_after(ctx, &mut function.attrs) {
+        return function.into_token_stream();
+    }
+    Inside::rewrite(ctx, sink, |inside| {
+        inside.function(Parts::from(&mut function));
+    });
+    function.into_token_stream()
+}
+
+/// Puts our attribute below one that needs to see the `async fn` first; it meets the result of that one.
+fn come_after(ctx: &Ctx, attrs: &mut Vec<Attribute>) -> bool {
+    let after = attrs.iter().any(comes_first);
+    if after {
+        attrs.push(ctx.owned_task_attribute());
+    }
+    after
+}
+
+fn check_function(function: &ItemFn) -> impl Iterator<Item = syn::Error> + use<> {
+    let sig = &function.sig;
+    let not_const = sig.constness.map(|token| {
+        error(
+            token,
+            "`#[owned_task]` cannot be used on a `const fn`",
+            "owners exist only at run time; remove `const`",
+        )
+    });
+    let twice = function
+        .attrs
+        .iter()
+        .find(|attribute| is_ours(attribute))
+        .map(|second| {
+            error(
+                second.path(),
+                "the function is already annotated",
+                "`#[sandboxed]` does what `#[owned_task]` does; keep one attribute",
+            )
+        });
+    let variadic = sig
+        .variadic
+        .as_ref()
+        .filter(|_| sig.asyncness.is_some())
+        .map(|dots| {
+            error(
+                dots,
+                "`#[owned_task]` cannot be used on a variadic `async fn`",
+                "remove the `...`",
+            )
+        });
+    [not_const, twice, variadic].into_iter().flatten()
+}
+
+fn contradiction(attrs: &[Attribute]) -> Option<syn::Error> {
+    attrs
+        .iter()
+        .find(|attribute| unowned::is_mark(attribute))
+        .map(|mark| {
+            error(
+                mark.path(),
+                "`#[unowned]` and `#[owned_task]` contradict each other",
+                "put `#[unowned(\"why\")]` on the spawn inside that nobody owns",
+            )
+        })
+}
+
+fn no_body(declaration: &TraitItemFn) -> syn::Error {
+    let help = "put it on the function in the `impl`, or on the whole `impl`";
+    error(
+        &declaration.sig.ident,
+        "`#[owned_task]` needs a body, and this declaration has none",
+        help,
+    )
+}
+
+fn check_item(item: &Item) -> Option<syn::Error> {
+    const HELP: &str = "it goes on a `fn`, an `impl` block, a `trait` or an inline `mod`";
+    let on = |at: &dyn ToTokens, what: &str| {
+        let wrong = format!("`#[owned_task]` cannot be used on {what}");
+        Some(error(at.to_token_stream(), wrong, HELP))
+    };
+    match item {
+        Item::Impl(_) | Item::Trait(_) | Item::Fn(_) => None,
+        Item::Mod(module) if module.content.is_some() => None,
+        Item::Mod(module) => Some(error(
+            &module.ident,
+            "`#[owned_task]` cannot see into the file of this module",
+            "put it on the items in that file, or write the module here: `mod name { .. }`",
+        )),
+        Item::Struct(item) => on(&item.struct_token, "a `struct`"),
+        Item::Enum(item) => on(&item.enum_token, "an `enum`"),
+        Item::Union(item) => on(&item.union_token, "a `union`"),
+        Item::Const(item) => on(&item.const_token, "a `const`"),
+        Item::Static(item) => on(&item.static_token, "a `static`"),
+        Item::ForeignMod(item) => on(&item.abi, "an `extern` block"),
+        Item::ExternCrate(item) => on(&item.extern_token, "an `extern crate`"),
+        Item::Use(item) => on(&item.use_token, "a `use`"),
+        Item::Type(item) => on(&item.type_token, "a type alias"),
+        Item::Macro(item) => on(&item.mac.path, "a macro"),
+        other => on(other, "this item"),
+    }
+}
+
+/// The item as it was, for editors and callers, without marks that mean nothing on their own.
+fn as_written(item: TokenStream) -> TokenStream {
+    match syn::parse2::<Item>(item.clone()) {
+        Ok(mut parsed) => {
+            Unmark.visit_item_mut(&mut parsed);
+            parsed.into_token_stream()
+        }
+        Err(_) => item,
+    }
+}
+
+/// Takes every mark and every other attribute of ours away.
+pub(crate) struct Unmark;
+
+impl VisitMut for Unmark {
+    fn visit_attributes_mut(&mut self, attrs: &mut Vec<Attribute>) {
+        attrs.retain(|attribute| !unowned::is_mark(attribute) && !is_ours(attribute));
+    }
+}
+
+/// What is inside of an annotated item.
+struct Inside<'a> {
+    ctx: &'a Ctx,
+    rewriter: Rewriter<'a>,
+}
+
+impl<'a> Inside<'a> {
+    fn rewrite(ctx: &'a Ctx, sink: &mut Sink, rewrite: impl FnOnce(&mut Self)) {
+        let rewriter = Rewriter::new(ctx, &Policy::Inherit);
+        let mut inside = Inside { ctx, rewriter };
+        rewrite(&mut inside);
+        sink.extend(inside.rewriter.sink.into_errors());
+    }
+
+    fn content(&mut self, item: &mut Item) {
+        match item {
+            Item::Fn(function) => self.function(Parts::from(function)),
+            Item::Impl(block) => block.items.iter_mut().for_each(|item| self.impl_item(item)),
+            Item::Trait(block) => block
+                .items
+                .iter_mut()
+                .for_each(|item| self.trait_item(item)),
+            Item::Mod(module) => {
+                let items = module.content.iter_mut().flat_map(|(_, items)| items);
+                items.for_each(|item| self.item(item));
+            }
+            other => self.rewriter.visit_item_mut(other),
+        }
+    }
+
+    /// An item of an annotated `mod`: it may have its own attribute, or a mark.
+    fn item(&mut self, item: &mut Item) {
+        let Some(attrs) = item_attributes(item) else {
+            return;
+        };
+        if self.is_left_alone(attrs) {
+            return;
+        }
+        if attrs.iter().any(comes_first)
+            && matches!(item, Item::Fn(_) | Item::Impl(_) | Item::Trait(_))
+        {
+            let attribute = self.ctx.owned_task_attribute();
+            if let Some(attrs) = item_attributes(item) {
+                attrs.push(attribute);
+            }
+            return;
+        }
+        self.content(item);
+    }
+
+    fn impl_item(&mut self, item: &mut ImplItem) {
+        match item {
+            ImplItem::Fn(method) => self.method(method),
+            ImplItem::Macro(call) => self.rewriter.visit_macro_mut(&mut call.mac),
+            _ => {}
+        }
+    }
+
+    fn method(&mut self, method: &mut ImplItemFn) {
+        if !self.is_settled(&mut method.attrs) {
+            self.function(Parts::from(method));
+        }
+    }
+
+    fn trait_item(&mut self, item: &mut TraitItem) {
+        match item {
+            TraitItem::Fn(method) => {
+                if self.is_settled(&mut method.attrs) {
+                    return;
+                }
+                if let Some(block) = &mut method.default {
+                    self.function(Parts {
+                        attrs: &mut method.attrs,
+                        sig: &mut method.sig,
+                        block,
+                    });
+                }
+            }
+            TraitItem::Macro(call) => self.rewriter.visit_macro_mut(&mut call.mac),
+            _ => {}
+        }
+    }
+
+    fn is_settled(&mut self, attrs: &mut Vec<Attribute>) -> bool {
+        self.is_left_alone(attrs) || come_after(self.ctx, attrs)
+    }
+
+    fn is_left_alone(&mut self, attrs: &mut Vec<Attribute>) -> bool {
+        self.rewriter.take_item_mark(attrs) || attrs.iter().any(is_ours)
+    }
+
+    fn function(&mut self, parts: Parts<'_>) {
+        self.rewriter.body(parts.sig, parts.block);
+        if parts.sig.asyncness.is_none() {
+            future::own_tail(self.ctx, parts.block);
+        } else if !parts.attrs.iter().any(runs_async_fn) {
+            future::capture_when_called(self.ctx, parts);
+        }
+    }
+}

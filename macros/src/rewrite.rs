@@ -1,0 +1,441 @@
+//! Hands the owner on at every spawn site of a body, and finds the spawns for which that cannot be done.
+//!
+//! Nested blocks and closures are part of the body, nested items are not.
+
+mod macros;
+mod wrap;
+
+use crate::ctx::Ctx;
+use crate::diag::{Sink, error, error_at};
+use crate::item::{as_typed, last_name};
+use crate::spawns::{self, Site};
+use crate::unowned;
+use proc_macro2::Span;
+use std::collections::HashSet;
+use syn::visit_mut::{self, VisitMut};
+use syn::{
+    Arm, Attribute, Block, Expr, ExprCall, ExprMethodCall, Item, LitStr, Local, Macro, PatIdent,
+    Path, Stmt, StmtMacro, UseTree,
+};
+
+/// What to do at a spawn site.
+pub(crate) enum Policy {
+    /// Wrap the work, so that it inherits the owner.
+    Inherit,
+    /// Report it, unless one of these paths names it.
+    Deny { allow: Vec<Path> },
+    /// Only note it; for `deny_unowned_spawns!`.
+    Note,
+}
+
+/// A spawn that was found.
+pub(crate) struct Found {
+    /// As it was written: `tokio::spawn`, `.spawn`.
+    pub(crate) what: String,
+    pub(crate) at: Span,
+    pub(crate) needs_tokio: bool,
+}
+
+/// Walks a body.
+pub(crate) struct Rewriter<'a> {
+    ctx: &'a Ctx,
+    policy: &'a Policy,
+    /// The reasons of the `#[unowned]` marks around this place, innermost last.
+    reasons: Vec<LitStr>,
+    /// Names bound in the body; a local called `spawn` is not a spawn.
+    locals: HashSet<String>,
+    pub(crate) sink: Sink,
+    pub(crate) found: Vec<Found>,
+}
+
+impl<'a> Rewriter<'a> {
+    pub(crate) fn new(ctx: &'a Ctx, policy: &'a Policy) -> Self {
+        Self {
+            ctx,
+            policy,
+            reasons: Vec::new(),
+            locals: HashSet::new(),
+            sink: Sink::default(),
+            found: Vec::new(),
+        }
+    }
+
+    /// Rewrites the body of one function.
+    pub(crate) fn body(&mut self, sig: &mut syn::Signature, block: &mut Block) {
+        self.locals.clear();
+        self.visit_signature_mut(sig);
+        self.visit_block_mut(block);
+    }
+
+    /// Takes an `#[unowned("why")]` mark away; `false` if there is none.
+    pub(crate) fn take_mark(&mut self, attrs: &mut Vec<Attribute>) -> bool {
+        let Some(index) = attrs.iter().position(unowned::is_mark) else {
+            return false;
+        };
+        let mark = attrs.remove(index);
+        let reason = match unowned::reason(&mark) {
+            Ok(reason) => reason,
+            Err(error) => {
+                self.sink.push(error);
+                LitStr::new("", mark.pound_token.span)
+            }
+        };
+        if let Some(second) = attrs.iter().find(|attribute| unowned::is_mark(attribute)) {
+            self.sink.push(error(
+                second.path(),
+                "`#[unowned]` is given twice",
+                "keep one of them",
+            ));
+            attrs.retain(|attribute| !unowned::is_mark(attribute));
+        }
+        self.reasons.push(reason);
+        true
+    }
+
+    /// The same for an item, which is left alone as a whole.
+    pub(crate) fn take_item_mark(&mut self, attrs: &mut Vec<Attribute>) -> bool {
+        let is_marked = self.take_mark(attrs);
+        if is_marked {
+            self.reasons.pop();
+        }
+        is_marked
+    }
+
+    fn marked(&mut self, is_marked: bool, visit: impl FnOnce(&mut Self)) {
+        visit(self);
+        if is_marked {
+            self.reasons.pop();
+        }
+    }
+
+    fn call(&mut self, call: &mut ExprCall) {
+        visit_callee(self, &mut call.func);
+        call.args
+            .iter_mut()
+            .for_each(|arg| self.visit_expr_mut(arg));
+        let Expr::Path(callee) = peeled(&call.func) else {
+            return;
+        };
+        let path = callee.path.clone();
+        let args: Vec<_> = call.args.iter().collect();
+        if let Some(site) = spawns::function(&path, &args) {
+            let at = path
+                .segments
+                .last()
+                .map_or_else(Span::call_site, |last| last.ident.span());
+            let works = call.args.iter_mut();
+            self.site(
+                &site,
+                &Spelled {
+                    path: Some(&path),
+                    what: as_typed(without_generics(&path)),
+                    at,
+                },
+                works,
+            );
+        }
+    }
+
+    fn method_call(&mut self, call: &mut ExprMethodCall) {
+        self.visit_expr_mut(&mut call.receiver);
+        call.args
+            .iter_mut()
+            .for_each(|arg| self.visit_expr_mut(arg));
+        let args: Vec<_> = call.args.iter().collect();
+        let name = call.method.to_string();
+        if let Some(site) = spawns::method(&name, &args) {
+            let spelled = Spelled {
+                path: None,
+                what: format!(".{name}"),
+                at: call.method.span(),
+            };
+            self.site(&site, &spelled, call.args.iter_mut());
+        }
+    }
+
+    fn site<'e>(
+        &mut self,
+        site: &Site,
+        spelled: &Spelled<'_>,
+        args: impl Iterator<Item = &'e mut Expr>,
+    ) {
+        if self.reasons.is_empty() && !self.may_spawn(spelled) {
+            return;
+        }
+        let works = args
+            .enumerate()
+            .filter(|(index, _)| site.works.contains(index))
+            .map(|(_, arg)| arg);
+        for arg in works.filter(|arg| site.known || wrap::may_be_work(arg)) {
+            self.note(spelled, site.needs_tokio);
+            if matches!(self.policy, Policy::Note) {
+                continue;
+            }
+            let claim = self.reasons.last();
+            let wrapped = wrap::work(self.ctx, claim, site, arg);
+            if let Err(error) = wrapped {
+                self.sink.push(error);
+            }
+        }
+    }
+
+    fn note(&mut self, spelled: &Spelled<'_>, needs_tokio: bool) {
+        if self.reasons.is_empty() && !matches!(self.policy, Policy::Deny { .. }) || needs_tokio {
+            self.found.push(Found {
+                what: spelled.what.clone(),
+                at: spelled.at,
+                needs_tokio,
+            });
+        }
+    }
+
+    fn may_spawn(&mut self, spelled: &Spelled<'_>) -> bool {
+        let Policy::Deny { allow } = self.policy else {
+            return true;
+        };
+        if allow.iter().any(|allowed| spelled.is(allowed)) {
+            return true;
+        }
+        let what = &spelled.what;
+        let listed = spelled.path.map_or_else(
+            || format!("allow(JoinSet::{})", what.trim_start_matches('.')),
+            |_| format!("allow({what})"),
+        );
+        self.sink.push(error_at(
+            spelled.at,
+            format!("`{what}` spawns, and `spawns = \"deny\"` forbids it"),
+            format!("list it on the attribute, as in `{listed}`, or mark it `#[unowned(\"why\")]`"),
+        ));
+        false
+    }
+
+    fn value(&mut self, path: &Path) {
+        if self.reasons.is_empty() && spawns::is_function(path, |name| self.locals.contains(name)) {
+            let what = as_typed(without_generics(path));
+            self.sink.push(error(
+                path,
+                format!("`{what}` is used as a value, so what it spawns cannot be owned"),
+                format!("call it where the work is known: `|work| {what}(work)`"),
+            ));
+        }
+    }
+
+    fn import(&mut self, tree: &UseTree, above: &mut Vec<String>) {
+        match tree {
+            UseTree::Path(path) => {
+                above.push(path.ident.to_string());
+                self.import(&path.tree, above);
+                above.pop();
+            }
+            UseTree::Group(group) => group.items.iter().for_each(|tree| self.import(tree, above)),
+            UseTree::Rename(rename) => {
+                let name = rename.ident.to_string();
+                let known = above.iter().any(|module| spawns::is_module(module));
+                if known
+                    && spawns::is_name(&name)
+                    && rename.rename != "_"
+                    && self.reasons.is_empty()
+                {
+                    self.sink.push(error(
+                        &rename.rename,
+                        format!("`{name}` is renamed, so its calls cannot be recognised as spawns"),
+                        format!(
+                            "import it by its own name: `use {}::{name};`",
+                            above.join("::")
+                        ),
+                    ));
+                }
+            }
+            UseTree::Name(_) | UseTree::Glob(_) => {}
+        }
+    }
+}
+
+/// How a spawn was written, and where.
+struct Spelled<'a> {
+    path: Option<&'a Path>,
+    what: String,
+    at: Span,
+}
+
+impl Spelled<'_> {
+    /// Whether a path in `allow(..)` means this spawn.
+    fn is(&self, allowed: &Path) -> bool {
+        let allowed: Vec<_> = allowed
+            .segments
+            .iter()
+            .map(|segment| segment.ident.to_string())
+            .collect();
+        let Some(path) = self.path else {
+            let of_type = allowed.len() == 1
+                || allowed
+                    .iter()
+                    .rev()
+                    .nth(1)
+                    .is_some_and(|owner| owner.starts_with(char::is_uppercase));
+            return of_type
+                && allowed
+                    .last()
+                    .is_some_and(|name| self.what.strip_prefix('.') == Some(name));
+        };
+        let written = path
+            .segments
+            .iter()
+            .map(|segment| segment.ident.to_string());
+        written
+            .rev()
+            .zip(allowed.iter().rev())
+            .all(|(written, allowed)| written == *allowed)
+    }
+}
+
+impl VisitMut for Rewriter<'_> {
+    fn visit_expr_mut(&mut self, expr: &mut Expr) {
+        let is_marked = attributes(expr).is_some_and(|attrs| self.take_mark(attrs));
+        self.marked(is_marked, |this| match expr {
+            Expr::Call(call) => this.call(call),
+            Expr::MethodCall(call) => this.method_call(call),
+            Expr::Path(value) => this.value(&value.path),
+            Expr::Verbatim(tokens) => this.unreadable(tokens),
+            other => visit_mut::visit_expr_mut(this, other),
+        });
+    }
+
+    fn visit_stmt_mut(&mut self, stmt: &mut Stmt) {
+        // `#[unowned("..")] a = b` reaches us with the mark on `a`, but it is meant for the statement.
+        let is_marked = match stmt {
+            Stmt::Expr(expr, _) => leftmost(expr).is_some_and(|attrs| self.take_mark(attrs)),
+            _ => false,
+        };
+        self.marked(is_marked, |this| visit_mut::visit_stmt_mut(this, stmt));
+    }
+
+    fn visit_local_mut(&mut self, local: &mut Local) {
+        let is_marked = self.take_mark(&mut local.attrs);
+        self.marked(is_marked, |this| visit_mut::visit_local_mut(this, local));
+    }
+
+    fn visit_arm_mut(&mut self, arm: &mut Arm) {
+        let is_marked = self.take_mark(&mut arm.attrs);
+        self.marked(is_marked, |this| visit_mut::visit_arm_mut(this, arm));
+    }
+
+    fn visit_stmt_macro_mut(&mut self, stmt: &mut StmtMacro) {
+        let is_marked = self.take_mark(&mut stmt.attrs);
+        self.marked(is_marked, |this| {
+            visit_mut::visit_stmt_macro_mut(this, stmt);
+        });
+    }
+
+    fn visit_block_mut(&mut self, block: &mut Block) {
+        for stmt in &block.stmts {
+            if let Stmt::Item(Item::Fn(function)) = stmt {
+                self.locals.insert(function.sig.ident.to_string());
+            }
+        }
+        visit_mut::visit_block_mut(self, block);
+    }
+
+    fn visit_pat_ident_mut(&mut self, pat: &mut PatIdent) {
+        self.locals.insert(pat.ident.to_string());
+        visit_mut::visit_pat_ident_mut(self, pat);
+    }
+
+    fn visit_macro_mut(&mut self, mac: &mut Macro) {
+        self.macro_call(mac);
+    }
+
+    /// A nested item is not part of the body, but what it brings into the body is.
+    fn visit_item_mut(&mut self, item: &mut Item) {
+        let is_marked = item_attributes(item).is_some_and(|attrs| self.take_mark(attrs));
+        self.marked(is_marked, |this| match item {
+            Item::Use(import) => this.import(&import.tree, &mut Vec::new()),
+            Item::Macro(definition) if definition.mac.path.is_ident("macro_rules") => {
+                this.unreadable(&definition.mac.tokens);
+            }
+            Item::Macro(call) => this.macro_call(&mut call.mac),
+            _ => {}
+        });
+    }
+
+    /// Marks are taken away where they may stand, so one that is left is misplaced.
+    fn visit_attributes_mut(&mut self, attrs: &mut Vec<Attribute>) {
+        let misplaced = attrs
+            .iter()
+            .filter(|attribute| unowned::is_mark(attribute))
+            .map(|mark| {
+                error(
+                    mark.path(),
+                    "`#[unowned]` cannot stand here",
+                    "put it on an expression statement, a `let`, a block, a match arm or an item",
+                )
+            });
+        self.sink.extend(misplaced);
+        attrs.retain(|attribute| !unowned::is_mark(attribute));
+    }
+}
+
+fn visit_callee(rewriter: &mut Rewriter<'_>, callee: &mut Expr) {
+    match callee {
+        Expr::Paren(inner) => visit_callee(rewriter, &mut inner.expr),
+        Expr::Group(inner) => visit_callee(rewriter, &mut inner.expr),
+        Expr::Path(_) => {}
+        other => rewriter.visit_expr_mut(other),
+    }
+}
+
+fn peeled(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Paren(inner) => peeled(&inner.expr),
+        Expr::Group(inner) => peeled(&inner.expr),
+        other => other,
+    }
+}
+
+fn without_generics(path: &Path) -> Path {
+    let mut path = path.clone();
+    for segment in &mut path.segments {
+        segment.arguments = syn::PathArguments::None;
+    }
+    path
+}
+
+fn leftmost(expr: &mut Expr) -> Option<&mut Vec<Attribute>> {
+    let inner = match expr {
+        Expr::Assign(assign) => &mut assign.left,
+        Expr::Binary(binary) => &mut binary.left,
+        Expr::Cast(cast) => &mut cast.expr,
+        _ => return None,
+    };
+    match &mut **inner {
+        deeper @ (Expr::Assign(_) | Expr::Binary(_) | Expr::Cast(_)) => leftmost(deeper),
+        other => attributes(other),
+    }
+}
+
+macro_rules! attributes_of {
+    ($node:expr, $kind:ident: $($variant:ident)*) => {
+        match $node {
+            $($kind::$variant(node) => Some(&mut node.attrs),)*
+            _ => None,
+        }
+    };
+}
+
+fn attributes(expr: &mut Expr) -> Option<&mut Vec<Attribute>> {
+    attributes_of!(expr, Expr:
+        Array Assign Async Await Binary Block Break Call Cast Closure Const Continue Field ForLoop Group If Index Infer
+        Let Lit Loop Macro Match MethodCall Paren Path Range RawAddr Reference Repeat Return Struct Try TryBlock Tuple
+        Unary Unsafe While Yield)
+}
+
+/// The attributes of an item.
+pub(crate) fn item_attributes(item: &mut Item) -> Option<&mut Vec<Attribute>> {
+    attributes_of!(item, Item:
+        Const Enum ExternCrate Fn ForeignMod Impl Macro Mod Static Struct Trait TraitAlias Type Union Use)
+}
+
+/// Whether a path is spelled as one of these names, whatever stands before them.
+fn ends_with(path: &Path, names: &[&str]) -> bool {
+    names.contains(&last_name(path).as_str())
+}

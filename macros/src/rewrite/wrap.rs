@@ -1,0 +1,261 @@
+//! Wraps the argument of a spawn so that the work inside belongs to the caller's owner, or on purpose to nobody.
+
+use crate::ctx::{Ctx, allow, local, local_at};
+use crate::diag::error;
+use crate::item::last_name;
+use crate::spawns::{Site, Work};
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{
+    Expr, ExprBlock, ExprCall, ExprClosure, ExprMatch, LitStr, Stmt, parse_quote,
+    parse_quote_spanned,
+};
+
+/// Wraps this argument. `unowned` is the reason of the mark around it, if there is one.
+pub(super) fn work(
+    ctx: &Ctx,
+    unowned: Option<&LitStr>,
+    site: &Site,
+    arg: &mut Expr,
+) -> syn::Result<()> {
+    let wrap = Wrap { ctx, unowned };
+    match arg {
+        Expr::Paren(inner) => return work(ctx, unowned, site, &mut inner.expr),
+        Expr::Group(inner) => return work(ctx, unowned, site, &mut inner.expr),
+        // Boxes are wrapped inside, so that they still coerce to `Box<dyn ..>` at the call.
+        Expr::Cast(cast) => return work(ctx, unowned, site, &mut cast.expr),
+        Expr::Call(call) if is_boxing(call) => {
+            let site = Site {
+                works: Vec::new(),
+                work: unboxed(site.work),
+                ..*site
+            };
+            return call
+                .args
+                .iter_mut()
+                .try_for_each(|inner| work(ctx, unowned, &site, inner));
+        }
+        Expr::MethodCall(call)
+            if ["boxed", "boxed_local"]
+                .iter()
+                .any(|name| call.method == name) =>
+        {
+            return work(ctx, unowned, site, &mut call.receiver);
+        }
+        Expr::Closure(closure) => {
+            if let Some(tokens) = wrap.closure(site, closure) {
+                *arg = Expr::Verbatim(tokens);
+                return Ok(());
+            }
+        }
+        _ => {}
+    }
+    *arg = match site.work {
+        Work::Callback => Expr::Verbatim(wrap.callback(arg)),
+        Work::Object if unowned.is_some() => return Ok(()),
+        Work::Object => {
+            return Err(error(
+                arg,
+                "the future in a ready-made object cannot be owned any more",
+                "build the object here: `FutureObj::new(Box::new(future))`, or spawn the future itself: `.spawn(future)`",
+            ));
+        }
+        Work::Once | Work::Many | Work::ManyStatic => wrap.by_trait(arg),
+    };
+    Ok(())
+}
+
+/// Whether an argument of a call that may not be a spawn at all can be looked at without losing its type: values that
+/// take their type from the call stay as they are, and so does what cannot be work.
+pub(super) fn may_be_work(arg: &Expr) -> bool {
+    const TYPED_BY_USE: &[&str] = &[
+        "into", "try_into", "parse", "collect", "sum", "product", "default",
+    ];
+    const CONTAINERS: &[&str] = &[
+        "Vec", "String", "Option", "HashMap", "HashSet", "BTreeMap", "BTreeSet", "VecDeque",
+    ];
+    match arg {
+        Expr::Paren(inner) => may_be_work(&inner.expr),
+        Expr::Group(inner) => may_be_work(&inner.expr),
+        Expr::Try(inner) => may_be_work(&inner.expr),
+        Expr::Lit(_)
+        | Expr::Reference(_)
+        | Expr::Range(_)
+        | Expr::Array(_)
+        | Expr::Tuple(_)
+        | Expr::Repeat(_)
+        | Expr::Binary(_)
+        | Expr::Unary(_)
+        | Expr::RawAddr(_)
+        | Expr::Infer(_) => false,
+        Expr::Path(path) => last_name(&path.path) != "None",
+        Expr::MethodCall(call) => !TYPED_BY_USE.iter().any(|name| call.method == name),
+        Expr::Call(call) => match &*call.func {
+            Expr::Path(path) => {
+                let name = last_name(&path.path);
+                let container = path
+                    .path
+                    .segments
+                    .iter()
+                    .any(|segment| CONTAINERS.iter().any(|c| segment.ident == c));
+                !container && !["Some", "Ok", "Err", "default"].contains(&name.as_str())
+            }
+            _ => true,
+        },
+        _ => true,
+    }
+}
+
+/// `Box::pin(..)`, `Box::new(..)`, `FutureObj::new(..)`.
+fn is_boxing(call: &ExprCall) -> bool {
+    let Expr::Path(path) = &*call.func else {
+        return false;
+    };
+    let names: Vec<_> = path
+        .path
+        .segments
+        .iter()
+        .map(|segment| segment.ident.to_string())
+        .collect();
+    let [.., of, name] = names.as_slice() else {
+        return false;
+    };
+    ["Box", "FutureObj", "LocalFutureObj"].contains(&of.as_str())
+        && ["pin", "new"].contains(&name.as_str())
+}
+
+fn unboxed(work: Work) -> Work {
+    if work == Work::Object {
+        Work::Once
+    } else {
+        work
+    }
+}
+
+struct Wrap<'a> {
+    ctx: &'a Ctx,
+    unowned: Option<&'a LitStr>,
+}
+
+impl Wrap<'_> {
+    /// The runtime looks at the type: boxed, future, closure, or something else, which it hands back untouched.
+    fn by_trait(&self, arg: &Expr) -> Expr {
+        let ctx = self.ctx;
+        let span = Span::mixed_site().located_at(arg.span());
+        let work = local_at("work", span);
+        let unused = allow(&quote!(unused_imports));
+        let choice = quote_spanned!(span=> (&&&&#ctx::__private::work(&#work)).kind());
+        let wrapped = match self.unowned {
+            None => quote_spanned!(span=> #choice.wrap(#work)),
+            Some(why) => quote_spanned!(span=> #choice.exempt(#work, #why)),
+        };
+        let mut wrapping: ExprMatch = parse_quote_spanned! {span=>
+            match () {
+                #work => {
+                    #unused
+                    use #ctx::__private::{AnyWork as _, BoxedWork as _, ClosureWork as _, FutureWork as _};
+                    #wrapped
+                }
+            }
+        };
+        *wrapping.expr = arg.clone();
+        Expr::Match(wrapping)
+    }
+
+    /// A closure literal that would lose its types if it were moved into a wrapper: its body enters the owner instead.
+    /// `None` if it needs no such care.
+    fn closure(&self, site: &Site, closure: &ExprClosure) -> Option<TokenStream> {
+        let returns_future =
+            site.work == Work::Callback || matches!(closure_tail(closure), Some(Expr::Async(_)));
+        let many = [Work::Many, Work::ManyStatic].contains(&site.work)
+            || !site.known && closure.capture.is_some();
+        if closure.asyncness.is_none() && !returns_future && !many && closure.inputs.is_empty() {
+            return None;
+        }
+        let carrier = local("carrier");
+        let mut closure = closure.clone();
+        if site.work == Work::ManyStatic {
+            // It cannot borrow from here anyway.
+            closure.capture.get_or_insert_with(Default::default);
+        }
+        let borrows = site.work == Work::Many && closure.capture.is_none();
+        let entered = self.entered(&match (borrows, closure.capture) {
+            (true, _) => quote!(::core::clone::Clone::clone(&*#carrier)),
+            (_, Some(_)) => quote!(::core::clone::Clone::clone(&#carrier)),
+            (_, None) => carrier.to_token_stream(),
+        });
+        *closure.body = self.closure_body(&closure, entered, returns_future);
+        Some(if borrows {
+            let capture = self.capture();
+            // The scrutinee lives until the call has returned.
+            quote!(match &#capture { #carrier => #closure })
+        } else {
+            let captured = self.captured(&carrier);
+            quote!({ #captured #closure })
+        })
+    }
+
+    fn closure_body(&self, closure: &ExprClosure, entered: Stmt, returns_future: bool) -> Expr {
+        let body = &*closure.body;
+        if closure.asyncness.is_some() {
+            let task = in_block(entered, self.by_trait(&parse_quote!(async { #body })));
+            let future = local("future");
+            parse_quote!({ let #future = #task; #future.await })
+        } else if returns_future {
+            in_block(entered, self.by_trait(body))
+        } else {
+            in_block(entered, body.clone())
+        }
+    }
+
+    /// A callback that is not a literal: called in a closure that owns the future it returns.
+    fn callback(&self, arg: &Expr) -> TokenStream {
+        let (carrier, callback, input) = (local("carrier"), local("callback"), local("input"));
+        let captured = self.captured(&carrier);
+        let entered = self.entered(&carrier);
+        let task = in_block(entered, self.by_trait(&parse_quote!(#callback(#input))));
+        quote!({
+            #captured
+            let #callback = #arg;
+            move |#input| #task
+        })
+    }
+
+    fn captured(&self, carrier: &syn::Ident) -> TokenStream {
+        let capture = self.capture();
+        quote!(let #carrier = #capture;)
+    }
+
+    fn capture(&self) -> TokenStream {
+        let ctx = self.ctx;
+        match self.unowned {
+            None => quote!(#ctx::__private::Carrier::capture()),
+            Some(why) => quote!(#ctx::__private::Carrier::unowned(#why)),
+        }
+    }
+
+    /// Enters the carrier until the end of the block.
+    fn entered(&self, carrier: &impl ToTokens) -> Stmt {
+        let ctx = self.ctx;
+        let scope = local("scope");
+        parse_quote!(let #scope = #ctx::__private::Carrier::enter_once(#carrier);)
+    }
+}
+
+fn in_block(first: Stmt, tail: Expr) -> Expr {
+    let mut block: ExprBlock = parse_quote!({});
+    block.block.stmts = vec![first, Stmt::Expr(tail, None)];
+    Expr::Block(block)
+}
+
+/// The value of a closure's body.
+fn closure_tail(closure: &ExprClosure) -> Option<&Expr> {
+    match &*closure.body {
+        Expr::Block(block) => match block.block.stmts.as_slice() {
+            [Stmt::Expr(tail, None)] => Some(tail),
+            _ => None,
+        },
+        other => Some(other),
+    }
+}

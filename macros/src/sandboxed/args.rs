@@ -1,0 +1,290 @@
+//! The arguments of `#[sandboxed]`.
+
+use super::fixtures::{self, Fixture};
+use crate::args::{self, Argument, not_yet, unknown};
+use crate::diag::{Sink, error, error_at, list};
+use proc_macro2::{Span, TokenStream};
+use syn::parse::Parser;
+use syn::punctuated::Punctuated;
+use syn::{Ident, LitBool, LitInt, LitStr, Path, Token};
+
+const NAMES: &[&str] = &[
+    "migrations",
+    "migrator",
+    "fixtures",
+    "isolation",
+    "flavor",
+    "worker_threads",
+    "drain_timeout",
+    "spawns",
+    "allow",
+    "crate",
+];
+
+/// What was asked for. Where a later check may object, the token to point at is kept.
+#[derive(Default)]
+pub(super) struct Args {
+    pub(super) runtime: Option<Path>,
+    pub(super) migrations: Option<(Ident, Migrations)>,
+    pub(super) migrator: Option<(Ident, Path)>,
+    pub(super) fixtures: Vec<Fixture>,
+    pub(super) isolation_database: bool,
+    pub(super) flavor: Option<(Ident, Flavor)>,
+    pub(super) worker_threads: Option<(Ident, usize)>,
+    /// In milliseconds.
+    pub(super) drain_timeout: Option<u64>,
+    pub(super) spawns: Option<(LitStr, Spawns)>,
+    pub(super) allow: Option<(Ident, Vec<Path>)>,
+}
+
+pub(super) enum Migrations {
+    Directory(LitStr),
+    None,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flavor {
+    CurrentThread,
+    MultiThread,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spawns {
+    Inherit,
+    Deny,
+}
+
+impl Args {
+    pub(super) fn parse(tokens: TokenStream, sink: &mut Sink) -> Self {
+        let mut args = Self::default();
+        for argument in args::parse(tokens, &["fixtures"], sink) {
+            if let Err(error) = args.take(&argument) {
+                sink.push(error);
+            }
+        }
+        args.check(sink);
+        args
+    }
+
+    fn take(&mut self, argument: &Argument) -> syn::Result<()> {
+        let name = argument.name.clone();
+        match name.to_string().as_str() {
+            "migrations" => self.migrations = Some((name, migrations(argument)?)),
+            "migrator" => self.migrator = Some((name, migrator(argument)?)),
+            "fixtures" => self.fixtures.extend(fixtures::parse(argument)?),
+            "isolation" => self.isolation_database = isolation(argument)?,
+            "flavor" => self.flavor = Some((name, flavor(argument)?)),
+            "worker_threads" => self.worker_threads = Some((name, worker_threads(argument)?)),
+            "drain_timeout" => self.drain_timeout = Some(drain_timeout(argument)?),
+            "spawns" => self.spawns = Some(spawns(argument)?),
+            "allow" => self.allow = Some((name, allow(argument)?)),
+            "crate" => self.runtime = Some(args::runtime_path(argument)?),
+            later => {
+                return Err(not_available(&name, later).unwrap_or_else(|| unknown(argument, NAMES)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Arguments that exclude each other.
+    fn check(&self, sink: &mut Sink) {
+        if let (Some(_), Some((name, _))) = (&self.migrations, &self.migrator) {
+            sink.push(error(
+                name,
+                "`migrations` and `migrator` are given together",
+                "a test has one set of migrations; keep `migrator = path` or `migrations = \"dir\"`",
+            ));
+        }
+        let multi = self
+            .flavor
+            .as_ref()
+            .is_some_and(|(_, flavor)| *flavor == Flavor::MultiThread);
+        if let (Some((name, _)), false) = (&self.worker_threads, multi) {
+            sink.push(error(
+                name,
+                "`worker_threads` without `flavor = \"multi_thread\"`",
+                "the default runtime has one thread; add `flavor = \"multi_thread\"` or remove `worker_threads`",
+            ));
+        }
+        let deny = self
+            .spawns
+            .as_ref()
+            .is_some_and(|(_, spawns)| *spawns == Spawns::Deny);
+        if let (Some((name, _)), false) = (&self.allow, deny) {
+            sink.push(error(
+                name,
+                "`allow` without `spawns = \"deny\"`",
+                "spawns are allowed anyway; add `spawns = \"deny\"` or remove `allow(..)`",
+            ));
+        }
+    }
+}
+
+fn not_available(name: &Ident, written: &str) -> Option<syn::Error> {
+    let instead = match written {
+        "start_paused" => {
+            "remove it and call `tokio::time::pause()` in the body, after the pool is there"
+        }
+        "ownership_timeout" => "remove it; a test keeps its database until it ends",
+        "shared" => {
+            "remove it and hand the owner on: `#[owned_task]` on the code that starts the task"
+        }
+        _ => return None,
+    };
+    Some(not_yet(name, &format!("`{written}`"), instead))
+}
+
+/// A string out of a fixed set.
+fn choice<T: Copy>(argument: &Argument, choices: &[(&str, T)]) -> syn::Result<(LitStr, T)> {
+    let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
+    let form = format!("{} = \"{}\"", argument.name, names[0]);
+    let text: LitStr = argument.assigned(&form)?;
+    let value = text.value();
+    if let Some((_, chosen)) = choices.iter().find(|(name, _)| *name == value) {
+        Ok((text, *chosen))
+    } else {
+        let quoted: Vec<_> = names.iter().map(|name| format!("\"{name}\"")).collect();
+        let quoted: Vec<_> = quoted.iter().map(String::as_str).collect();
+        let wrong = format!("unknown value \"{value}\" for `{}`", argument.name);
+        Err(error(text, wrong, format!("write {}", list(&quoted, "or"))))
+    }
+}
+
+fn migrations(argument: &Argument) -> syn::Result<Migrations> {
+    const FORM: &str = "migrations = \"./migrations\"` or `migrations = false";
+    if let Ok(flag) = argument.assigned::<LitBool>(FORM) {
+        return if flag.value {
+            Err(error(
+                flag,
+                "`migrations = true` says nothing",
+                "remove it, or name the directory: `migrations = \"dir\"`",
+            ))
+        } else {
+            Ok(Migrations::None)
+        };
+    }
+    let dir: LitStr = argument.assigned(FORM)?;
+    if dir.value().trim().is_empty() {
+        return Err(error(
+            dir,
+            "the directory of migrations is empty",
+            format!("write `{FORM}`"),
+        ));
+    }
+    Ok(Migrations::Directory(dir))
+}
+
+fn migrator(argument: &Argument) -> syn::Result<Path> {
+    const FORM: &str = "migrator = crate::MIGRATOR";
+    if let Ok(text) = argument.assigned::<LitStr>(FORM) {
+        let help = format!("remove the quotes: `migrator = {}`", text.value());
+        return Err(error(text, "`migrator` takes a path, not a string", help));
+    }
+    argument.assigned(FORM)
+}
+
+fn isolation(argument: &Argument) -> syn::Result<bool> {
+    let (text, available) = choice(
+        argument,
+        &[("database", true), ("transaction", false), ("none", false)],
+    )?;
+    if available {
+        return Ok(true);
+    }
+    let what = format!("`isolation = \"{}\"`", text.value());
+    Err(not_yet(
+        text,
+        &what,
+        "write `isolation = \"database\"`, or leave `isolation` out",
+    ))
+}
+
+fn flavor(argument: &Argument) -> syn::Result<Flavor> {
+    let choices = [
+        ("current_thread", Flavor::CurrentThread),
+        ("multi_thread", Flavor::MultiThread),
+    ];
+    choice(argument, &choices).map(|(_, flavor)| flavor)
+}
+
+fn spawns(argument: &Argument) -> syn::Result<(LitStr, Spawns)> {
+    choice(
+        argument,
+        &[("inherit", Spawns::Inherit), ("deny", Spawns::Deny)],
+    )
+}
+
+fn worker_threads(argument: &Argument) -> syn::Result<usize> {
+    const MOST: usize = 1024;
+    let number: LitInt = argument.assigned("worker_threads = 2")?;
+    match number.base10_parse::<usize>() {
+        Ok(count @ 1..=MOST) => Ok(count),
+        _ => Err(error(
+            &number,
+            format!("`worker_threads = {number}` is out of range"),
+            format!("write a number from 1 to {MOST}"),
+        )),
+    }
+}
+
+fn drain_timeout(argument: &Argument) -> syn::Result<u64> {
+    const FORM: &str = "drain_timeout = \"5s\"";
+    const HELP: &str = "write a whole number and a unit (`ms`, `s` or `m`), from \"1ms\" to \"60m\": `drain_timeout = \"5s\"`";
+    if let Ok(number) = argument.assigned::<LitInt>(FORM) {
+        return Err(error(number, "`drain_timeout` needs a unit", HELP));
+    }
+    let text: LitStr = argument.assigned(FORM)?;
+    let millis = milliseconds(text.value().trim());
+    match millis {
+        Some(millis @ 1..=3_600_000) => Ok(millis),
+        Some(_) => Err(error(
+            &text,
+            format!("`drain_timeout = \"{}\"` is out of range", text.value()),
+            HELP,
+        )),
+        None => Err(error(
+            &text,
+            format!("\"{}\" is not a duration", text.value()),
+            HELP,
+        )),
+    }
+}
+
+fn milliseconds(text: &str) -> Option<u64> {
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at(digits);
+    let factor = match unit.trim_start() {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        _ => return None,
+    };
+    Some(number.parse::<u64>().ok()?.saturating_mul(factor))
+}
+
+fn allow(argument: &Argument) -> syn::Result<Vec<Path>> {
+    const FORM: &str = "allow(tokio::spawn)";
+    let group = argument.list(FORM)?;
+    let paths = Punctuated::<Path, Token![,]>::parse_terminated
+        .parse2(group.stream())
+        .map_err(|_| {
+            error(
+                group.stream(),
+                "`allow` lists paths of functions that spawn",
+                format!("write `{FORM}`"),
+            )
+        })?;
+    if paths.is_empty() {
+        return Err(empty(group.span(), "allow", FORM));
+    }
+    Ok(paths.into_iter().collect())
+}
+
+/// `name()`.
+pub(super) fn empty(at: Span, name: &str, form: &str) -> syn::Error {
+    error_at(
+        at,
+        format!("`{name}()` lists nothing"),
+        format!("write `{form}`, or remove it"),
+    )
+}

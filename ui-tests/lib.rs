@@ -1,0 +1,1 @@
+//! What the compiler says to people: the programs in `fail/` and `pass/`, run by `tests/`.
