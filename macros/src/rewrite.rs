@@ -12,11 +12,14 @@ use crate::spawns::{self, Site};
 use crate::unowned;
 use proc_macro2::Span;
 use std::collections::HashSet;
+use syn::punctuated::Punctuated;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Arm, Attribute, Block, Expr, ExprCall, ExprMethodCall, Item, LitStr, Local, Macro, PatIdent,
-    Path, Stmt, StmtMacro, UseTree,
+    AngleBracketedGenericArguments, Arm, Attribute, Block, Expr, ExprCall, ExprMethodCall,
+    GenericArgument, Item, LitStr, Local, Macro, PatIdent, Path, Stmt, StmtMacro, Token, UseTree,
+    parse_quote,
 };
+use wrap::NeedsCarrier;
 
 /// What to do at a spawn site.
 pub(crate) enum Policy {
@@ -108,75 +111,87 @@ impl<'a> Rewriter<'a> {
         }
     }
 
-    fn call(&mut self, call: &mut ExprCall) {
+    fn call(&mut self, call: &mut ExprCall) -> NeedsCarrier {
         visit_callee(self, &mut call.func);
         call.args
             .iter_mut()
             .for_each(|arg| self.visit_expr_mut(arg));
-        let Expr::Path(callee) = peeled(&call.func) else {
-            return;
+        let Some(path) = callee(&mut call.func) else {
+            return false;
         };
-        let path = callee.path.clone();
         let args: Vec<_> = call.args.iter().collect();
-        if let Some(site) = spawns::function(&path, &args) {
-            let at = path
-                .segments
-                .last()
-                .map_or_else(Span::call_site, |last| last.ident.span());
-            let works = call.args.iter_mut();
-            self.site(
-                &site,
-                &Spelled {
-                    path: Some(&path),
-                    what: as_typed(without_generics(&path)),
-                    at,
-                },
-                works,
-            );
+        let Some(site) = spawns::function(path, &args) else {
+            return false;
+        };
+        let plain = without_generics(path);
+        let Some(last) = path.segments.last_mut() else {
+            return false;
+        };
+        let spelled = Spelled {
+            path: Some(&plain),
+            what: as_typed(&plain),
+            at: last.ident.span(),
+        };
+        if let syn::PathArguments::AngleBracketed(generics) = &mut last.arguments {
+            forget_type_of_work(generics, site.works.len());
         }
+        self.site(&site, &spelled, &mut call.args)
     }
 
-    fn method_call(&mut self, call: &mut ExprMethodCall) {
+    fn method_call(&mut self, call: &mut ExprMethodCall) -> NeedsCarrier {
         self.visit_expr_mut(&mut call.receiver);
         call.args
             .iter_mut()
             .for_each(|arg| self.visit_expr_mut(arg));
         let args: Vec<_> = call.args.iter().collect();
         let name = call.method.to_string();
-        if let Some(site) = spawns::method(&name, &args) {
-            let spelled = Spelled {
-                path: None,
-                what: format!(".{name}"),
-                at: call.method.span(),
-            };
-            self.site(&site, &spelled, call.args.iter_mut());
+        let Some(site) = spawns::method(&name, &args) else {
+            return false;
+        };
+        if let Some(generics) = &mut call.turbofish {
+            forget_type_of_work(generics, site.works.len());
         }
+        let spelled = Spelled {
+            path: None,
+            what: format!(".{name}"),
+            at: call.method.span(),
+        };
+        self.site(&site, &spelled, &mut call.args)
     }
 
-    fn site<'e>(
+    fn site(
         &mut self,
         site: &Site,
         spelled: &Spelled<'_>,
-        args: impl Iterator<Item = &'e mut Expr>,
-    ) {
-        if self.reasons.is_empty() && !self.may_spawn(spelled) {
-            return;
-        }
+        args: &mut Punctuated<Expr, Token![,]>,
+    ) -> NeedsCarrier {
+        let is_local = spelled
+            .path
+            .and_then(Path::get_ident)
+            .is_some_and(|name| self.locals.contains(&name.to_string()));
+        let may_be_work = |arg: &Expr| site.known && !is_local || wrap::may_be_work(arg);
         let works = args
+            .iter_mut()
             .enumerate()
             .filter(|(index, _)| site.works.contains(index))
             .map(|(_, arg)| arg);
-        for arg in works.filter(|arg| site.known || wrap::may_be_work(arg)) {
-            self.note(spelled, site.needs_tokio);
-            if matches!(self.policy, Policy::Note) {
-                continue;
-            }
-            let claim = self.reasons.last();
-            let wrapped = wrap::work(self.ctx, claim, site, arg);
-            if let Err(error) = wrapped {
-                self.sink.push(error);
+        let works: Vec<_> = works.filter(|arg| may_be_work(arg)).collect();
+        let is_marked = !self.reasons.is_empty();
+        if works.is_empty() || is_marked && is_local || !is_marked && !self.may_spawn(spelled) {
+            return false;
+        }
+        self.note(spelled, site.needs_tokio && !is_local);
+        if matches!(self.policy, Policy::Note) {
+            return false;
+        }
+        let mut needs_carrier = false;
+        for arg in works {
+            match wrap::work(self.ctx, self.reasons.last(), site, arg) {
+                Ok(needs) => needs_carrier |= needs,
+                Err(error) => self.sink.push(error),
             }
         }
+        needs_carrier
     }
 
     fn note(&mut self, spelled: &Spelled<'_>, needs_tokio: bool) {
@@ -293,8 +308,16 @@ impl VisitMut for Rewriter<'_> {
     fn visit_expr_mut(&mut self, expr: &mut Expr) {
         let is_marked = attributes(expr).is_some_and(|attrs| self.take_mark(attrs));
         self.marked(is_marked, |this| match expr {
-            Expr::Call(call) => this.call(call),
-            Expr::MethodCall(call) => this.method_call(call),
+            Expr::Call(call) => {
+                if this.call(call) {
+                    wrap::around_call(this.ctx, this.reasons.last(), expr);
+                }
+            }
+            Expr::MethodCall(call) => {
+                if this.method_call(call) {
+                    wrap::around_call(this.ctx, this.reasons.last(), expr);
+                }
+            }
             Expr::Path(value) => this.value(&value.path),
             Expr::Verbatim(tokens) => this.unreadable(tokens),
             other => visit_mut::visit_expr_mut(this, other),
@@ -384,12 +407,22 @@ fn visit_callee(rewriter: &mut Rewriter<'_>, callee: &mut Expr) {
     }
 }
 
-fn peeled(expr: &Expr) -> &Expr {
-    match expr {
-        Expr::Paren(inner) => peeled(&inner.expr),
-        Expr::Group(inner) => peeled(&inner.expr),
-        other => other,
+fn callee(func: &mut Expr) -> Option<&mut Path> {
+    match func {
+        Expr::Paren(inner) => callee(&mut inner.expr),
+        Expr::Group(inner) => callee(&mut inner.expr),
+        Expr::Path(path) => Some(&mut path.path),
+        _ => None,
     }
+}
+
+/// `spawn::<F, R>(work)`: the work gets another type when it is wrapped.
+fn forget_type_of_work(generics: &mut AngleBracketedGenericArguments, works: usize) {
+    let types = generics.args.iter_mut().filter_map(|arg| match arg {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    });
+    types.take(works).for_each(|ty| *ty = parse_quote!(_));
 }
 
 fn without_generics(path: &Path) -> Path {

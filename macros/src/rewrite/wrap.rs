@@ -12,13 +12,16 @@ use syn::{
     parse_quote_spanned,
 };
 
+/// Whether the call as a whole has to be put into [`around_call`].
+pub(super) type NeedsCarrier = bool;
+
 /// Wraps this argument. `unowned` is the reason of the mark around it, if there is one.
 pub(super) fn work(
     ctx: &Ctx,
     unowned: Option<&LitStr>,
     site: &Site,
     arg: &mut Expr,
-) -> syn::Result<()> {
+) -> syn::Result<NeedsCarrier> {
     let wrap = Wrap { ctx, unowned };
     match arg {
         Expr::Paren(inner) => return work(ctx, unowned, site, &mut inner.expr),
@@ -31,10 +34,9 @@ pub(super) fn work(
                 work: unboxed(site.work),
                 ..*site
             };
-            return call
-                .args
-                .iter_mut()
-                .try_for_each(|inner| work(ctx, unowned, &site, inner));
+            return call.args.iter_mut().try_fold(false, |needs, inner| {
+                Ok(work(ctx, unowned, &site, inner)? || needs)
+            });
         }
         Expr::MethodCall(call)
             if ["boxed", "boxed_local"]
@@ -44,16 +46,16 @@ pub(super) fn work(
             return work(ctx, unowned, site, &mut call.receiver);
         }
         Expr::Closure(closure) => {
-            if let Some(tokens) = wrap.closure(site, closure) {
+            if let Some((tokens, needs_carrier)) = wrap.closure(site, closure) {
                 *arg = Expr::Verbatim(tokens);
-                return Ok(());
+                return Ok(needs_carrier);
             }
         }
         _ => {}
     }
     *arg = match site.work {
         Work::Callback => Expr::Verbatim(wrap.callback(arg)),
-        Work::Object if unowned.is_some() => return Ok(()),
+        Work::Object if unowned.is_some() => return Ok(false),
         Work::Object => {
             return Err(error(
                 arg,
@@ -63,7 +65,14 @@ pub(super) fn work(
         }
         Work::Once | Work::Many | Work::ManyStatic => wrap.by_trait(arg),
     };
-    Ok(())
+    Ok(false)
+}
+
+/// Keeps a carrier for closures that borrow it until the call has returned.
+pub(super) fn around_call(ctx: &Ctx, unowned: Option<&LitStr>, call: &mut Expr) {
+    let capture = Wrap { ctx, unowned }.capture();
+    let carrier = local("carrier");
+    *call = Expr::Verbatim(quote!(match &#capture { #carrier => #call }));
 }
 
 /// Whether an argument of a call that may not be a spawn at all can be looked at without losing its type: values that
@@ -165,7 +174,7 @@ impl Wrap<'_> {
 
     /// A closure literal that would lose its types if it were moved into a wrapper: its body enters the owner instead.
     /// `None` if it needs no such care.
-    fn closure(&self, site: &Site, closure: &ExprClosure) -> Option<TokenStream> {
+    fn closure(&self, site: &Site, closure: &ExprClosure) -> Option<(TokenStream, NeedsCarrier)> {
         let returns_future =
             site.work == Work::Callback || matches!(closure_tail(closure), Some(Expr::Async(_)));
         let many = [Work::Many, Work::ManyStatic].contains(&site.work)
@@ -186,14 +195,11 @@ impl Wrap<'_> {
             (_, None) => carrier.to_token_stream(),
         });
         *closure.body = self.closure_body(&closure, entered, returns_future);
-        Some(if borrows {
-            let capture = self.capture();
-            // The scrutinee lives until the call has returned.
-            quote!(match &#capture { #carrier => #closure })
-        } else {
-            let captured = self.captured(&carrier);
-            quote!({ #captured #closure })
-        })
+        if borrows {
+            return Some((closure.into_token_stream(), true));
+        }
+        let captured = self.captured(&carrier);
+        Some((quote!({ #captured #closure }), false))
     }
 
     fn closure_body(&self, closure: &ExprClosure, entered: Stmt, returns_future: bool) -> Expr {

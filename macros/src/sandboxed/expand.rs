@@ -28,17 +28,22 @@ pub(super) fn test(ctx: &Ctx, args: &Args, function: &ItemFn) -> TokenStream {
     let test = (!with_rstest).then(|| quote!(#[::core::prelude::v1::test]));
     let generics = with_rstest.then_some(&function.sig.generics);
     let where_clause = with_rstest.then_some(&function.sig.generics.where_clause);
-    let (output, end) = if returns_unit(&function.sig.output) {
-        (None, Some(quote!(;)))
+    let (output, finish) = if returns_unit(&function.sig.output) {
+        // `#[should_panic]` allows no other type; a failure panics in `run`.
+        let outcome = local("outcome");
+        (None, quote!(let #outcome = #setup.#run;))
     } else {
-        (Some(quote!(-> #ctx::__private::Outcome)), None)
+        (
+            Some(quote!(-> #ctx::__private::Outcome)),
+            quote!(#setup.#run),
+        )
     };
     quote! {
         #(#attrs)*
         #test
         #vis fn #name #generics (#(#outer),*) #output #where_clause {
             #body
-            #setup.#run #end
+            #finish
         }
     }
 }

@@ -1,0 +1,50 @@
+//! Every argument of the attribute, in every form.
+
+use heirloom::sandboxed;
+use sqlx::SqlitePool;
+
+static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate::Migrator::DEFAULT;
+
+async fn users(pool: &SqlitePool) -> i64 {
+    sqlx::query_scalar("SELECT count(*) FROM users").fetch_one(pool).await.unwrap()
+}
+
+#[sandboxed(migrations = false, fixtures("users"))]
+async fn fixture_by_name(pool: SqlitePool) {
+    assert_eq!(users(&pool).await, 1);
+}
+
+#[sandboxed(migrations = false, fixtures("./fixtures/users.sql"), fixtures("./scripts/entries.sql"),)]
+async fn fixtures_by_path(pool: SqlitePool) -> sqlx::Result<()> {
+    sqlx::query("SELECT * FROM entries").fetch_all(&pool).await?;
+    assert_eq!(users(&pool).await, 1);
+    Ok(())
+}
+
+#[sandboxed(migrations = false, fixtures(path = "./scripts", scripts("entries", "entries_of_users.sql")))]
+async fn fixtures_in_a_directory(pool: SqlitePool) -> sqlx::Result<()> {
+    sqlx::query("SELECT * FROM entries_of_users").fetch_all(&pool).await?;
+    Ok(())
+}
+
+#[sandboxed(migrator = MIGRATOR, isolation = "database", flavor = "current_thread", drain_timeout = "500ms")]
+async fn migrator_by_path(pool: SqlitePool) -> sqlx::Result<()> {
+    sqlx::query("SELECT 1").execute(&pool).await?;
+    Ok(())
+}
+
+#[sandboxed(flavor = "multi_thread", worker_threads = 2, drain_timeout = "1m", spawns = "inherit", crate = ::heirloom)]
+async fn runtime_as_asked() {
+    let flavor = tokio::runtime::Handle::current().runtime_flavor();
+    assert_eq!(flavor, tokio::runtime::RuntimeFlavor::MultiThread);
+}
+
+#[sandboxed(spawns = "deny", allow(tokio::spawn, JoinSet::spawn))]
+async fn listed_spawns_are_allowed() {
+    tokio::spawn(async {}).await.unwrap();
+    let mut set = tokio::task::JoinSet::new();
+    set.spawn(async {});
+    set.join_next().await.unwrap().unwrap();
+    #[unowned("not listed, on purpose")]
+    std::thread::spawn(|| {}).join().unwrap();
+}

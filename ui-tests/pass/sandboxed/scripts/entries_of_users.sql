@@ -1,0 +1,1 @@
+CREATE TABLE entries_of_users (text TEXT);
