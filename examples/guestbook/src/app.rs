@@ -1,0 +1,120 @@
+//! The application as a whole: what it is made of, how it serves, how it ends.
+
+use crate::MIGRATOR;
+use crate::statistics::Statistics;
+use crate::web;
+use axum::Router;
+use axum::extract::FromRef;
+use sqlx::SqlitePool;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
+use std::future::Future;
+use std::io;
+use std::str::FromStr;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::task::TaskTracker;
+
+/// Opens the database, made if it is missing, and migrates it.
+///
+/// # Errors
+///
+/// When the URL is not one of SQLite, the file cannot be opened, or a migration fails.
+pub async fn connect(url: &str) -> Result<SqlitePool, sqlx::Error> {
+    let options = SqliteConnectOptions::from_str(url)?
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal);
+    let pool = SqlitePool::connect_with(options).await?;
+    MIGRATOR.run(&pool).await?;
+    Ok(pool)
+}
+
+/// What the handlers share. Each takes only what it needs.
+#[derive(Clone, Debug)]
+pub(crate) struct Shared {
+    pool: SqlitePool,
+    statistics: Statistics,
+    tasks: TaskTracker,
+}
+
+impl FromRef<Shared> for SqlitePool {
+    fn from_ref(shared: &Shared) -> Self {
+        shared.pool.clone()
+    }
+}
+
+impl FromRef<Shared> for Statistics {
+    fn from_ref(shared: &Shared) -> Self {
+        shared.statistics.clone()
+    }
+}
+
+impl FromRef<Shared> for TaskTracker {
+    fn from_ref(shared: &Shared) -> Self {
+        shared.tasks.clone()
+    }
+}
+
+/// A running guestbook.
+#[derive(Debug)]
+pub struct Guestbook {
+    shared: Shared,
+    actor: JoinHandle<()>,
+}
+
+impl Guestbook {
+    /// Opens the book. The pool's database is migrated, and is the one that [`REPO`](crate::REPO) was given.
+    #[must_use]
+    pub fn open(pool: SqlitePool) -> Self {
+        let (statistics, actor) = Statistics::start();
+        let shared = Shared {
+            pool,
+            statistics,
+            tasks: TaskTracker::new(),
+        };
+        Self { shared, actor }
+    }
+
+    /// Everything it answers to.
+    pub fn router(&self) -> Router {
+        web::router(self.shared.clone())
+    }
+
+    /// Its statistics.
+    #[must_use]
+    pub fn statistics(&self) -> &Statistics {
+        &self.shared.statistics
+    }
+
+    /// Its background tasks.
+    #[must_use]
+    pub fn tasks(&self) -> &TaskTracker {
+        &self.shared.tasks
+    }
+
+    /// Serves until `stop`, lets requests in flight end, then closes the book.
+    ///
+    /// # Errors
+    ///
+    /// Those of the listener.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> io::Result<()> {
+        let served = axum::serve(listener, self.router())
+            .with_graceful_shutdown(stop)
+            .await;
+        self.close().await;
+        served
+    }
+
+    /// Closes the book: background tasks end, then the statistics, which have counted everything by then.
+    pub async fn close(self) {
+        self.shared.tasks.close();
+        self.shared.tasks.wait().await;
+        self.shared.statistics.stop().await;
+        if let Err(error) = self.actor.await {
+            eprintln!("guestbook: the statistics did not end well: {error}");
+        }
+    }
+}

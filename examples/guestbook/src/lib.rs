@@ -1,0 +1,32 @@
+//! A guestbook: people sign up, sign the book, and read what others wrote.
+//!
+//! An ordinary axum and sqlx application. What makes its tests possible is `#[owned_task]` where it spawns, and a
+//! [`Repo`] in place of a global pool; in production both are what they would be without.
+
+heirloom::deny_unowned_spawns!();
+
+mod app;
+mod entries;
+mod error;
+mod guests;
+mod page;
+mod statistics;
+mod web;
+mod welcome;
+
+pub use app::{Guestbook, connect};
+pub use entries::{Entries, Entry, NewEntry, PageOf, list, sign};
+pub use error::Error;
+pub use guests::{Guest, SignUp, sign_up};
+pub use statistics::{Counter, Statistics, Summary};
+pub use welcome::welcome;
+
+use heirloom::Repo;
+use sqlx::Sqlite;
+use sqlx::migrate::Migrator;
+
+/// The application's database, for what is too far from a request to be handed a pool.
+pub static REPO: Repo<Sqlite> = Repo::new();
+
+/// The migrations, compiled in.
+pub static MIGRATOR: Migrator = sqlx::migrate!();

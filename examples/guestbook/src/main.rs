@@ -1,0 +1,58 @@
+//! The guestbook's server. Run with: `cargo run -p guestbook`, then open <http://127.0.0.1:3000>.
+//!
+//! `DATABASE_URL` (default `sqlite:guestbook.sqlite`, made if it is missing) and `GUESTBOOK_ADDR` (default
+//! `127.0.0.1:3000`) say where.
+
+use guestbook::{Guestbook, REPO, connect};
+use std::error::Error;
+use tokio::net::TcpListener;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let url = setting("DATABASE_URL", "sqlite:guestbook.sqlite");
+    let pool = connect(&url)
+        .await
+        .map_err(|error| format!("cannot open the database {url}: {error}"))?;
+    REPO.init(pool.clone())?;
+
+    let address = setting("GUESTBOOK_ADDR", "127.0.0.1:3000");
+    let listener = TcpListener::bind(&address)
+        .await
+        .map_err(|error| format!("cannot listen at {address}: {error}"))?;
+    println!(
+        "The guestbook lies open at http://{}",
+        listener.local_addr()?
+    );
+
+    Guestbook::open(pool.clone())
+        .serve(listener, asked_to_stop())
+        .await?;
+    pool.close().await;
+    println!("The guestbook is closed.");
+    Ok(())
+}
+
+fn setting(name: &str, default: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| default.to_owned())
+}
+
+/// Ctrl-C, or what a service manager sends.
+#[cfg(unix)]
+async fn asked_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        Err(_) => drop(tokio::signal::ctrl_c().await),
+    }
+}
+
+/// Ctrl-C.
+#[cfg(not(unix))]
+async fn asked_to_stop() {
+    drop(tokio::signal::ctrl_c().await);
+}

@@ -1,0 +1,150 @@
+//! What the guestbook answers to: a page for people, JSON for programs.
+
+use crate::app::Shared;
+use crate::entries::{self, Entries, Entry, NewEntry, PageOf};
+use crate::error::Error;
+use crate::guests::{self, Guest, SignUp};
+use crate::page::{self, Forms, Notice};
+use crate::statistics::{Counter, Statistics, Summary};
+use crate::welcome::welcome;
+use axum::extract::rejection::{FormRejection, JsonRejection, QueryRejection};
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use axum::{Form, Json, Router};
+use serde::Deserialize;
+use sqlx::SqlitePool;
+use tokio_util::task::TaskTracker;
+
+pub(crate) fn router(shared: Shared) -> Router {
+    Router::new()
+        .route("/", get(read_page))
+        .route("/sign-up", post(sign_up_on_page))
+        .route("/sign", post(sign_on_page))
+        .route("/api/guests", post(sign_up))
+        .route("/api/entries", get(list).post(sign))
+        .route("/api/statistics", get(statistics))
+        .with_state(shared)
+}
+
+/// Signs somebody up, with everything that follows from it.
+async fn join(
+    pool: SqlitePool,
+    statistics: &Statistics,
+    tasks: &TaskTracker,
+    new: &SignUp,
+) -> Result<Guest, Error> {
+    let guest = guests::sign_up(&pool, new).await?;
+    statistics.count(Counter::Guests).await;
+    welcome(tasks, pool, guest.clone());
+    Ok(guest)
+}
+
+async fn sign_up(
+    State(pool): State<SqlitePool>,
+    State(statistics): State<Statistics>,
+    State(tasks): State<TaskTracker>,
+    new: Result<Json<SignUp>, JsonRejection>,
+) -> Result<(StatusCode, Json<Guest>), Error> {
+    let Json(new) = new?;
+    let guest = join(pool, &statistics, &tasks, &new).await?;
+    Ok((StatusCode::CREATED, Json(guest)))
+}
+
+async fn sign(
+    State(pool): State<SqlitePool>,
+    State(statistics): State<Statistics>,
+    new: Result<Json<NewEntry>, JsonRejection>,
+) -> Result<(StatusCode, Json<Entry>), Error> {
+    let Json(new) = new?;
+    let entry = entries::sign(&pool, &new).await?;
+    statistics.count(Counter::Entries).await;
+    Ok((StatusCode::CREATED, Json(entry)))
+}
+
+async fn list(
+    State(pool): State<SqlitePool>,
+    of: Result<Query<PageOf>, QueryRejection>,
+) -> Result<Json<Entries>, Error> {
+    let Query(of) = of?;
+    Ok(Json(entries::list(&pool, of).await?))
+}
+
+async fn statistics(State(statistics): State<Statistics>) -> Result<Json<Summary>, Error> {
+    Ok(Json(statistics.summary().await?))
+}
+
+/// What the address of the page may say.
+#[derive(Debug, Deserialize)]
+struct Visit {
+    page: Option<i64>,
+    notice: Option<Notice>,
+}
+
+async fn read_page(
+    State(pool): State<SqlitePool>,
+    visit: Result<Query<Visit>, QueryRejection>,
+) -> Result<Html<String>, Error> {
+    let Query(visit) = visit?;
+    let of = PageOf {
+        page: visit.page.unwrap_or(1),
+        ..PageOf::default()
+    };
+    let book = entries::list(&pool, of).await?;
+    let forms = Forms {
+        notice: visit.notice,
+        ..Forms::default()
+    };
+    Ok(Html(page::render(&book, &forms)))
+}
+
+async fn sign_up_on_page(
+    State(pool): State<SqlitePool>,
+    State(statistics): State<Statistics>,
+    State(tasks): State<TaskTracker>,
+    new: Result<Form<SignUp>, FormRejection>,
+) -> Result<Response, Error> {
+    let Form(sign_up) = new?;
+    match join(pool.clone(), &statistics, &tasks, &sign_up).await {
+        Ok(_) => Ok(Redirect::to("/?notice=joined").into_response()),
+        Err(error) => {
+            let forms = Forms {
+                sign_up,
+                ..Forms::default()
+            };
+            again(&pool, forms, &error).await
+        }
+    }
+}
+
+async fn sign_on_page(
+    State(pool): State<SqlitePool>,
+    State(statistics): State<Statistics>,
+    new: Result<Form<NewEntry>, FormRejection>,
+) -> Result<Response, Error> {
+    let Form(entry) = new?;
+    match entries::sign(&pool, &entry).await {
+        Ok(_) => {
+            statistics.count(Counter::Entries).await;
+            Ok(Redirect::to("/?notice=signed").into_response())
+        }
+        Err(error) => {
+            let forms = Forms {
+                entry,
+                ..Forms::default()
+            };
+            again(&pool, forms, &error).await
+        }
+    }
+}
+
+/// The page once more, with what was typed and why it cannot be taken.
+async fn again(pool: &SqlitePool, forms: Forms, error: &Error) -> Result<Response, Error> {
+    let book = entries::list(pool, PageOf::default()).await?;
+    let forms = Forms {
+        error: Some(error.told()),
+        ..forms
+    };
+    Ok((error.status(), Html(page::render(&book, &forms))).into_response())
+}
