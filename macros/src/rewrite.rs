@@ -6,11 +6,12 @@ mod macros;
 mod wrap;
 
 use crate::ctx::Ctx;
-use crate::diag::{Sink, error, error_at};
+use crate::diag::{Sink, error};
 use crate::item::{as_typed, last_name};
 use crate::spawns::{self, Site};
 use crate::unowned;
-use proc_macro2::Span;
+use proc_macro2::TokenStream;
+use quote::ToTokens;
 use std::collections::HashSet;
 use syn::punctuated::Punctuated;
 use syn::visit_mut::{self, VisitMut};
@@ -35,7 +36,7 @@ pub(crate) enum Policy {
 pub(crate) struct Found {
     /// As it was written: `tokio::spawn`, `.spawn`.
     pub(crate) what: String,
-    pub(crate) at: Span,
+    pub(crate) at: TokenStream,
     pub(crate) needs_tokio: bool,
 }
 
@@ -130,7 +131,7 @@ impl<'a> Rewriter<'a> {
         let spelled = Spelled {
             path: Some(&plain),
             what: as_typed(&plain),
-            at: last.ident.span(),
+            at: plain.to_token_stream(),
         };
         if let syn::PathArguments::AngleBracketed(generics) = &mut last.arguments {
             forget_type_of_work(generics, site.works.len());
@@ -154,7 +155,7 @@ impl<'a> Rewriter<'a> {
         let spelled = Spelled {
             path: None,
             what: format!(".{name}"),
-            at: call.method.span(),
+            at: call.method.to_token_stream(),
         };
         self.site(&site, &spelled, &mut call.args)
     }
@@ -198,7 +199,7 @@ impl<'a> Rewriter<'a> {
         if self.reasons.is_empty() && !matches!(self.policy, Policy::Deny { .. }) || needs_tokio {
             self.found.push(Found {
                 what: spelled.what.clone(),
-                at: spelled.at,
+                at: spelled.at.clone(),
                 needs_tokio,
             });
         }
@@ -216,9 +217,9 @@ impl<'a> Rewriter<'a> {
             || format!("allow(JoinSet::{})", what.trim_start_matches('.')),
             |_| format!("allow({what})"),
         );
-        self.sink.push(error_at(
-            spelled.at,
-            format!("`{what}` spawns, and `spawns = \"deny\"` forbids it"),
+        self.sink.push(error(
+            &spelled.at,
+            format!("`{what}` starts a task, and `spawns = \"deny\"` forbids it"),
             format!("list it on the attribute, as in `{listed}`, or mark it `#[unowned(\"why\")]`"),
         ));
         false
@@ -270,7 +271,7 @@ impl<'a> Rewriter<'a> {
 struct Spelled<'a> {
     path: Option<&'a Path>,
     what: String,
-    at: Span,
+    at: TokenStream,
 }
 
 impl Spelled<'_> {

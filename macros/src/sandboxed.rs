@@ -78,8 +78,8 @@ fn rewrite(ctx: &Ctx, args: &Args, function: &mut ItemFn, sink: &mut Sink) {
 }
 
 fn needs_runtime(found: &Found, function: &ItemFn) -> syn::Error {
-    error_at(
-        found.at,
+    error(
+        &found.at,
         format!(
             "`{}` needs a runtime, and a plain `fn` has none",
             found.what

@@ -7,6 +7,7 @@ use crate::item::is_ours;
 use crate::rewrite::{Policy, Rewriter, item_attributes};
 use crate::unowned;
 use proc_macro2::Span;
+use syn::spanned::Spanned;
 use syn::visit_mut::VisitMut;
 use syn::{Attribute, Block, ImplItem, Item, Signature, TraitItem};
 
@@ -64,7 +65,7 @@ impl Walk<'_> {
                  a task that nobody owns is marked `#[unowned(\"why\")]` in there",
                 spawn.what
             );
-            self.find(spawn.at, message);
+            self.find(spawn.at.span(), message);
         }
         for error in rewriter.sink.into_errors() {
             self.find(error.span(), error.to_string());

@@ -184,19 +184,20 @@ fn migrator(argument: &Argument) -> syn::Result<Path> {
 }
 
 fn isolation(argument: &Argument) -> syn::Result<bool> {
-    let (text, available) = choice(
-        argument,
-        &[("database", true), ("transaction", false), ("none", false)],
-    )?;
-    if available {
-        return Ok(true);
+    const FORM: &str = "isolation = \"database\"";
+    let text: LitStr = argument.assigned(FORM)?;
+    let help = format!("write `{FORM}`, or leave `isolation` out");
+    match text.value().as_str() {
+        "database" => Ok(true),
+        later @ ("transaction" | "none") => {
+            Err(not_yet(&text, &format!("`isolation = \"{later}\"`"), &help))
+        }
+        other => Err(error(
+            &text,
+            format!("unknown value \"{other}\" for `isolation`"),
+            help,
+        )),
     }
-    let what = format!("`isolation = \"{}\"`", text.value());
-    Err(not_yet(
-        text,
-        &what,
-        "write `isolation = \"database\"`, or leave `isolation` out",
-    ))
 }
 
 fn flavor(argument: &Argument) -> syn::Result<Flavor> {

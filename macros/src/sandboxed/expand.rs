@@ -245,5 +245,5 @@ fn lookup(ctx: &Ctx, sandbox: &Ident, inner: &Inner) -> TokenStream {
     let place = place(ctx, ty.span());
     let span = Span::mixed_site().located_at(ty.span());
     let get = quote_spanned!(span=> #ctx::__private::argument::<#ty>(&#sandbox, #written, #place));
-    quote!(let #value = #get.await?;)
+    quote_spanned!(span=> let #value = #get.await?;)
 }

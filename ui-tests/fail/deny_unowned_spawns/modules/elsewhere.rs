@@ -1,0 +1,3 @@
+pub fn start() {
+    println!("{:?}", std::thread::Builder::new().spawn(|| {}));
+}

@@ -1,0 +1,7 @@
+// Everything is allowed anyway.
+use heirloom::sandboxed;
+
+#[sandboxed(allow(tokio::spawn))]
+async fn test() {}
+
+fn main() {}

@@ -1,0 +1,7 @@
+// Arguments have names.
+use heirloom::sandboxed;
+
+#[sandboxed("users")]
+async fn test() {}
+
+fn main() {}

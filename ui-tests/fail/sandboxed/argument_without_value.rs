@@ -1,0 +1,7 @@
+// The value is missing.
+use heirloom::sandboxed;
+
+#[sandboxed(flavor =)]
+async fn test() {}
+
+fn main() {}

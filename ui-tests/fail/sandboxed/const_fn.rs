@@ -1,0 +1,7 @@
+// A test runs at run time.
+use heirloom::sandboxed;
+
+#[sandboxed]
+const fn test() {}
+
+fn main() {}

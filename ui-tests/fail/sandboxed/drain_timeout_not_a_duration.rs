@@ -1,0 +1,7 @@
+// Units are ms, s and m.
+use heirloom::sandboxed;
+
+#[sandboxed(drain_timeout = "5 seconds")]
+async fn test() {}
+
+fn main() {}

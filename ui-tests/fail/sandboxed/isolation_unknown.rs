@@ -1,0 +1,7 @@
+// Only kinds that exist are listed.
+use heirloom::sandboxed;
+
+#[sandboxed(isolation = "schema")]
+async fn test() {}
+
+fn main() {}

@@ -1,0 +1,7 @@
+// It says nothing.
+use heirloom::sandboxed;
+
+#[sandboxed(migrations = true)]
+async fn test() {}
+
+fn main() {}

@@ -1,0 +1,7 @@
+// A struct is no test.
+use heirloom::sandboxed;
+
+#[sandboxed]
+pub struct Test;
+
+fn main() {}

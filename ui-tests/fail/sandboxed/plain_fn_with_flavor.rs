@@ -1,0 +1,7 @@
+// A plain function has no runtime.
+use heirloom::sandboxed;
+
+#[sandboxed(flavor = "multi_thread", worker_threads = 2)]
+fn test() {}
+
+fn main() {}

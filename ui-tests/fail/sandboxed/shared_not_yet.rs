@@ -1,0 +1,7 @@
+// Comes with a later version.
+use heirloom::sandboxed;
+
+#[sandboxed(shared)]
+async fn test() {}
+
+fn main() {}

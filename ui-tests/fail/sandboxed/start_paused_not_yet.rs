@@ -1,0 +1,7 @@
+// Comes with a later version.
+use heirloom::sandboxed;
+
+#[sandboxed(start_paused = true)]
+async fn test() {}
+
+fn main() {}

@@ -1,0 +1,8 @@
+// The attribute brings its own.
+use heirloom::sandboxed;
+
+#[sandboxed]
+#[test]
+async fn test() {}
+
+fn main() {}

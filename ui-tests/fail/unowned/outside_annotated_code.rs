@@ -1,0 +1,7 @@
+// Without an attribute around it there is nothing to be left out of.
+#[heirloom::unowned("metrics")]
+fn job() {}
+
+fn main() {
+    job();
+}
