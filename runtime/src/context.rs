@@ -35,7 +35,6 @@ pub use self::{
 };
 #[cfg(feature = "sandbox")]
 pub(crate) use self::{
-    lookup::{Found, find},
     scope::{mark_this_thread, mark_thread},
     span::{layer_is_installed, owner_span},
 };

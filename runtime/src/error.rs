@@ -164,14 +164,23 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
 /// where people meet it.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")?;
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            write!(f, "\n  caused by: {error}")?;
-            cause = error.source();
-        }
-        Ok(())
+        f.write_str(&with_causes(self))
     }
+}
+
+/// An error's text and those of its causes. Errors that repeat their cause's text, as sqlx's do, say it once.
+pub(crate) fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let line = error.to_string();
+        if !text.ends_with(&line) {
+            text.push_str("\n  caused by: ");
+            text.push_str(&line);
+        }
+        cause = error.source();
+    }
+    text
 }
 
 impl Error {

@@ -14,11 +14,9 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Who a session is for: its number makes names unique, its name is for people.
+/// Who a session is for.
 #[derive(Clone, Debug)]
 pub struct Tenant {
-    /// The owner's number.
-    pub owner: String,
     /// The repo: an owner may have several.
     pub repo: &'static str,
     /// The owner's name, `module::test`.

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 /// A test as `#[sandboxed]` would make it in this package.
 #[track_caller]
-#[must_use]
 pub fn test(name: &str) -> Test {
     Test::here(name)
 }

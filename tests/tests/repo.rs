@@ -171,12 +171,12 @@ fn starting_the_application_inside_a_test_keeps_the_tests_session() {
 #[test]
 fn public_futures_are_send_and_static() {
     fn send<T: Send + 'static>(_: T) {}
+    fn sync<T: Send + Sync>() {}
     send(REPO.pool());
     send(REPO.acquire());
     send(REPO.begin());
     send(heirloom::owned(async {}));
     send(test("x"));
-    fn sync<T: Send + Sync>() {}
     sync::<Repo<Sqlite>>();
     sync::<heirloom::Owner>();
     sync::<Sandbox>();

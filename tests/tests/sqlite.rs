@@ -284,9 +284,9 @@ fn fixtures_run_in_order_before_anything_else() {
 
 #[test]
 fn a_fixture_that_fails_is_named_with_the_databases_words() {
-    let test = test("bad_fixture").fixture("typo", "INSERT INTO guestz VALUES (1)");
+    let run = test("bad_fixture").fixture("typo", "INSERT INTO guestz VALUES (1)");
     let text = failure_of(|| {
-        test.run(|sandbox: Sandbox| async move {
+        run.run(|sandbox: Sandbox| async move {
             let pool = heirloom::__private::argument::<SqlitePool>(
                 &sandbox,
                 "pool: SqlitePool",

@@ -50,7 +50,7 @@ fn run_one(number: usize) -> PathBuf {
     drop(
         test(&format!("stress::test_{number}")).run(|sandbox: Sandbox| async move {
             let pool: SqlitePool = sandbox.get().await.expect("a pool");
-            *seen = pool.connect_options().get_filename().to_owned();
+            pool.connect_options().get_filename().clone_into(seen);
             let spawned = pool.clone();
             tokio::spawn(async move {
                 sqlx::query("INSERT INTO guests VALUES (1, 'ada@example.org')")

@@ -34,7 +34,7 @@ where
         clippy::redundant_closure_for_method_calls,
         reason = "the method is generic over its lifetime in a way that the filter does not take"
     )]
-    OwnerLayer { _private: () }.with_filter(filter_fn(|metadata| metadata.is_span()))
+    OwnerLayer::unfiltered().with_filter(filter_fn(|metadata| metadata.is_span()))
 }
 
 /// What [`layer`] makes; public so that a subscriber can be asked whether it has one
@@ -42,6 +42,13 @@ where
 #[derive(Debug)]
 pub struct OwnerLayer {
     _private: (),
+}
+
+impl OwnerLayer {
+    /// For a subscriber that filters events itself.
+    pub(crate) fn unfiltered() -> Self {
+        Self { _private: () }
+    }
 }
 
 /// A span's owner, kept in the span's extensions.
@@ -90,6 +97,9 @@ where
     }
 
     fn on_enter(&self, id: &Id, ctx: Context<'_, S>) {
+        if stack::owner_is_named() {
+            return;
+        }
         if let Some(owner) = ctx.span(id).and_then(|span| owner_of(&span)) {
             stack::push(Key::Span(id.into_u64()), Claim::Owned(owner));
         }

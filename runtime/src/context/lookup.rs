@@ -5,24 +5,6 @@ use crate::error::{Error, Subject, Trail, thread_name};
 use crate::owner::{Owner, Place};
 use std::panic::Location;
 
-/// What the look-up found.
-pub(crate) enum Found {
-    Owner(Owner),
-    Nobody,
-}
-
-/// Looks for an owner, closest first: a scope entered on this thread, else the thread's runtime.
-///
-/// A scope that says "nobody" (`#[unowned("why")]`) ends the search: what it holds is nobody's, also on the threads of
-/// a test's runtime.
-pub(crate) fn find() -> Found {
-    match stack::innermost() {
-        Some(Claim::Owned(owner)) => Found::Owner(owner),
-        Some(Claim::Unowned { .. }) => Found::Nobody,
-        None => stack::thread_owner().map_or(Found::Nobody, Found::Owner),
-    }
-}
-
 /// The owner of the code that is running now, if it has one.
 ///
 /// Closest wins: a scope entered inside the running task (a guard, an owned future, a span that carries an owner), then
@@ -32,9 +14,10 @@ pub(crate) fn find() -> Found {
 /// Costs a thread-local read and a reference count.
 #[must_use]
 pub fn current() -> Option<Owner> {
-    match find() {
-        Found::Owner(owner) => Some(owner),
-        Found::Nobody => None,
+    match stack::claim() {
+        Some(Claim::Owned(owner)) => Some(owner),
+        // Work that is nobody's on purpose stays so on the threads of a test's runtime.
+        Some(Claim::Unowned(_)) | None => None,
     }
 }
 
@@ -47,7 +30,7 @@ pub fn current() -> Option<Owner> {
 #[track_caller]
 pub fn require_current() -> Result<Owner, Error> {
     let asked_at = Location::caller().into();
-    let Found::Owner(owner) = find() else {
+    let Some(owner) = current() else {
         return Err(Error::Ownership {
             subject: Subject::Context,
             trail: Box::new(trail(asked_at, Vec::new())),
@@ -62,12 +45,13 @@ pub fn with_current<R>(f: impl FnOnce(Option<&Owner>) -> R) -> R {
     f(current().as_ref())
 }
 
-/// Where [`find`] looked and what was there. Only made once nobody was found.
+/// Where [`current`] looked and what was there. Only made once nobody was found.
 pub(crate) fn trail(asked_at: Place, more: Vec<(&'static str, String)>) -> Trail {
     let scope = match stack::innermost() {
-        Some(Claim::Unowned { why, at }) => {
-            format!("marked `#[unowned(\"{why}\")]` at {at}, so the search ends here")
-        }
+        Some(Claim::Unowned(exempt)) => format!(
+            "marked `#[unowned(\"{}\")]` at {}, so the search ends here",
+            exempt.why, exempt.at
+        ),
         Some(Claim::Owned(owner)) => format!("`{owner}`"),
         None => "none entered".to_owned(),
     };

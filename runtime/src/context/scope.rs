@@ -1,7 +1,7 @@
 //! Guards: what they entered is left when they drop, in whatever order.
 
 use super::stack::{self, Claim, Key};
-use crate::owner::{Owner, Place};
+use crate::owner::Owner;
 use std::marker::PhantomData;
 
 /// Makes an owner the current one on this thread until it is dropped; then what was current before is so again.
@@ -21,15 +21,7 @@ pub struct Scope {
 }
 
 impl Scope {
-    pub(super) fn of(owner: Owner) -> Self {
-        Self::enter(Claim::Owned(owner))
-    }
-
-    pub(super) fn unowned(why: &'static str, at: Place) -> Self {
-        Self::enter(Claim::Unowned { why, at })
-    }
-
-    fn enter(claim: Claim) -> Self {
+    pub(super) fn enter(claim: Claim) -> Self {
         let key = stack::next_guard();
         stack::push(key, claim);
         Self {
@@ -57,7 +49,7 @@ impl Owner {
     /// # Ok(()) });
     /// ```
     pub fn enter(&self) -> Scope {
-        Scope::of(self.clone())
+        Scope::enter(Claim::Owned(self.clone()))
     }
 }
 

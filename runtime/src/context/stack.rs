@@ -5,6 +5,7 @@
 
 use crate::owner::{Owner, Place};
 use std::cell::{Cell, RefCell};
+use std::sync::Arc;
 
 /// One entered scope: what left it must name it again, because spans are left out of order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,12 +20,20 @@ pub(crate) enum Claim {
     /// Everything inside belongs to this owner.
     Owned(Owner),
     /// Everything inside belongs to nobody, on purpose: `#[unowned("why")]`.
-    Unowned { why: &'static str, at: Place },
+    Unowned(Arc<Exemption>),
+}
+
+/// Why something belongs to nobody, and where that is written.
+#[derive(Debug)]
+pub(crate) struct Exemption {
+    pub(crate) why: &'static str,
+    pub(crate) at: Place,
 }
 
 thread_local! {
     static ENTERED: RefCell<Vec<(Key, Claim)>> = const { RefCell::new(Vec::new()) };
     static THREAD: RefCell<Option<Owner>> = const { RefCell::new(None) };
+    static NAMED: Cell<bool> = const { Cell::new(false) };
     static NEXT_GUARD: Cell<u64> = const { Cell::new(0) };
 }
 
@@ -53,6 +62,11 @@ pub(super) fn pop(key: Key) {
     drop(left);
 }
 
+/// What holds for the code that is running on this thread: the innermost scope's claim, else the thread's owner.
+pub(super) fn claim() -> Option<Claim> {
+    innermost().or_else(|| thread_owner().map(Claim::Owned))
+}
+
 /// The innermost claim on this thread.
 pub(super) fn innermost() -> Option<Claim> {
     ENTERED
@@ -61,12 +75,24 @@ pub(super) fn innermost() -> Option<Claim> {
         .flatten()
 }
 
-/// The owner of the runtime that this thread belongs to.
-pub(super) fn thread_owner() -> Option<Owner> {
+fn thread_owner() -> Option<Owner> {
     THREAD
         .try_with(|owner| owner.borrow().clone())
         .ok()
         .flatten()
+}
+
+/// Enters a span whose owner need not be looked up, because the caller names one right after.
+pub(super) fn naming_the_owner<R>(enter: impl FnOnce() -> R) -> R {
+    NAMED.try_with(|named| named.set(true)).ok();
+    let entered = enter();
+    NAMED.try_with(|named| named.set(false)).ok();
+    entered
+}
+
+/// Whether a span is being entered by somebody who names the owner.
+pub(super) fn owner_is_named() -> bool {
+    NAMED.try_with(Cell::get).unwrap_or(false)
 }
 
 /// Says whose runtime this thread belongs to; returns what was said before.

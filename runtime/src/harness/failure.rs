@@ -1,6 +1,6 @@
 //! How a test fails: what people read, and what libtest is told.
 
-use crate::error::BoxError;
+use crate::error::{BoxError, with_causes};
 use crate::owner::Place;
 use std::error::Error as StdError;
 use std::fmt::Write as _;
@@ -35,13 +35,7 @@ impl Failure {
         if let Some(place) = self.place {
             write!(text, " at {place}").expect("a string takes text");
         }
-        write!(text, ": {}", self.source).expect("a string takes text");
-        let mut cause = self.source.source();
-        while let Some(error) = cause {
-            write!(text, "\n  caused by: {error}").expect("a string takes text");
-            cause = error.source();
-        }
-        text
+        text + ": " + &with_causes(self.source.as_ref())
     }
 }
 

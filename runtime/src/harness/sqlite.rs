@@ -23,12 +23,23 @@ impl FromSandbox for PoolConnection<Sqlite> {
 }
 
 /// What the test's own pool is made with, to make one with other options on the same database.
-impl FromSandbox for (SqlitePoolOptions, SqliteConnectOptions) {
+impl FromSandbox for SqlitePoolOptions {
+    async fn from_sandbox(sandbox: &Sandbox) -> Result<Self, BoxError> {
+        Ok(sandbox.get::<SqlitePool>().await?.options().clone())
+    }
+}
+
+/// Where the test's own database is.
+impl FromSandbox for SqliteConnectOptions {
     async fn from_sandbox(sandbox: &Sandbox) -> Result<Self, BoxError> {
         let pool = sandbox.get::<SqlitePool>().await?;
-        Ok((
-            pool.options().clone(),
-            pool.connect_options().as_ref().clone(),
-        ))
+        Ok(pool.connect_options().as_ref().clone())
+    }
+}
+
+/// Both, for a pool of one's own.
+impl FromSandbox for (SqlitePoolOptions, SqliteConnectOptions) {
+    async fn from_sandbox(sandbox: &Sandbox) -> Result<Self, BoxError> {
+        Ok((sandbox.get().await?, sandbox.get().await?))
     }
 }

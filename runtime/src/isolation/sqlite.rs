@@ -1,6 +1,7 @@
 //! SQLite: every owner gets a private copy of a migrated template, and a real `SqlitePool` on it.
 
 mod copies;
+mod run_dir;
 mod template;
 
 use super::{Fixture, Isolate, Lease, Schema, Tenant, Verdict};
@@ -27,7 +28,7 @@ impl Isolate for Sqlite {
 
     async fn checkout(tenant: Tenant, schema: &Schema) -> Result<SqliteLease, Error> {
         let template = template::of(schema).await?;
-        let copy = Copy::of(&template, &tenant)?;
+        let copy = Copy::of(&template)?;
         let pool = pool_options().connect_lazy_with(connect_options(&copy));
         Ok(SqliteLease {
             pool,
@@ -80,8 +81,8 @@ impl Lease for SqliteLease {
     ) -> Result<Option<PathBuf>, Error> {
         let closed = tokio::time::timeout(patience, self.pool.close()).await;
         let kept = match verdict {
-            Verdict::Discard => self.copy.discard().map(|()| None),
-            Verdict::Keep => self.copy.keep().map(Some),
+            Verdict::Discard => self.copy.discard(&self.tenant).map(|()| None),
+            Verdict::Keep => self.copy.keep(&self.tenant).map(Some),
         };
         match closed {
             Ok(()) => kept,

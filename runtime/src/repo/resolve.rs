@@ -2,7 +2,7 @@
 
 use super::Repo;
 use super::session;
-use crate::context::{self, Found};
+use crate::context;
 use crate::error::{Error, Subject};
 use crate::isolation::{Isolate, Schema};
 use crate::owner::Place;
@@ -57,27 +57,23 @@ pub(super) fn pool<DB: Supported>(
     repo: &Repo<DB>,
 ) -> impl Future<Output = Result<Pool<DB>, Error>> + Send + use<DB> {
     let asked_at = Location::caller().into();
-    let found = context::find();
-    let plain = repo
-        .pool
-        .get()
-        .cloned()
-        .filter(|_| repo.mode() == Mode::Auto);
     let (name, own) = (repo.name, repo.migrator.map(Schema::Migrator));
-    let nobody = match (&found, &plain) {
-        (Found::Nobody, None) => Some(nobody(repo, asked_at)),
-        _ => None,
-    };
+    let found = context::current().ok_or_else(|| plain(repo, asked_at));
     async move {
-        match (found, plain, nobody) {
-            (Found::Owner(owner), ..) => {
+        match found {
+            Ok(owner) => {
                 owner.require_running(Subject::Repo(name), asked_at)?;
                 session::pool(owner, name, own).await
             }
-            (Found::Nobody, Some(pool), _) => Ok(pool),
-            (Found::Nobody, None, error) => Err(error.expect("made above: heirloom's bug")),
+            Err(plain) => plain,
         }
     }
+}
+
+/// What nobody's code gets: the repo's pool in [`Mode::Auto`], if it was given one.
+fn plain<DB: Supported>(repo: &Repo<DB>, asked_at: Place) -> Result<Pool<DB>, Error> {
+    let pool = repo.pool.get().filter(|_| repo.mode() == Mode::Auto);
+    pool.cloned().ok_or_else(|| nobody(repo, asked_at))
 }
 
 fn nobody<DB: Supported>(repo: &Repo<DB>, asked_at: Place) -> Error {

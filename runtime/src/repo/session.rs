@@ -135,7 +135,6 @@ async fn open<DB: Isolate>(
 ) -> Result<DB::Lease, Error> {
     let (schema, fixtures) = sessions.setup_of(repo, own);
     let tenant = Tenant {
-        owner: owner.id().to_string(),
         repo,
         name: owner.name().to_owned(),
     };

@@ -14,7 +14,7 @@ fn main() {
         ["hold"] => hold(),
         ["count"] => count(Test::here("child::count")),
         ["count-in", dir] => {
-            count(Test::here("child::count").migrations_dir(dir.to_owned().leak()))
+            count(Test::here("child::count").migrations_dir(dir.to_owned().leak()));
         }
         ["spans-without-layer"] => spans_without_layer(),
         ["spans-with-layer"] => spans_with_layer(),
@@ -42,8 +42,7 @@ fn hold() {
 fn count(test: Test) {
     drop(test.run(|sandbox: Sandbox| async move {
         let pool = sandbox.get::<SqlitePool>().await;
-        let pool =
-            pool.map_err(|error| std::io::Error::other(error.to_string() + &causes(&*error)))?;
+        let pool = pool.map_err(std::io::Error::other)?;
         let tables: i64 =
             sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE type = 'table'")
                 .fetch_one(&pool)
@@ -51,16 +50,6 @@ fn count(test: Test) {
         println!("{tables} tables");
         Ok(())
     }));
-}
-
-fn causes(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = String::new();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text += &format!("\n  caused by: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 fn spans_without_layer() {

@@ -1,0 +1,82 @@
+//! Where the copies of one process are, and how those of a dead process are found.
+
+use crate::error::Error;
+use crate::isolation::dir;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, Once, PoisonError, Weak};
+
+/// The directory of this process's copies. While the process lives it holds the lock in it; whoever finds it unlocked
+/// finds the copies of a dead process.
+#[derive(Debug)]
+pub(super) struct RunDir {
+    path: PathBuf,
+    // Held, not used: the lock goes with the process, whatever ends it.
+    _lock: File,
+}
+
+const LOCK: &str = "lock";
+const PREFIX: &str = "run-";
+
+impl RunDir {
+    /// This process's directory: the one that is in use, else a new one.
+    pub(super) fn current() -> Result<Arc<Self>, Error> {
+        static CURRENT: Mutex<Weak<RunDir>> = Mutex::new(Weak::new());
+        let mut current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(run) = current.upgrade() {
+            return Ok(run);
+        }
+        let run = Arc::new(Self::create()?);
+        *current = Arc::downgrade(&run);
+        Ok(run)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn create() -> Result<Self, Error> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        static COLLECTED: Once = Once::new();
+        let home = dir::base().join("sqlite");
+        dir::create(&home)?;
+        // Between making a directory and locking it, it looks like a dead process's: nobody may collect meanwhile.
+        let gate = dir::lock(&home.join("runs.lock"))?;
+        COLLECTED.call_once(|| collect_dead(&home));
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = home.join(format!("{PREFIX}{}-{number}", std::process::id()));
+        dir::create(&path)?;
+        let lock = dir::lock(&path.join(LOCK))?;
+        drop(gate);
+        Ok(Self { path, _lock: lock })
+    }
+}
+
+impl Drop for RunDir {
+    fn drop(&mut self) {
+        // Not `remove_dir_all`: a database that something still holds open is better left to the next run.
+        fs::remove_file(self.path.join(LOCK)).ok();
+        fs::remove_dir(&self.path).ok();
+    }
+}
+
+/// Removes the directories of processes that died without removing them. Best effort, and under the gate.
+fn collect_dead(home: &Path) {
+    let Ok(entries) = fs::read_dir(home) else {
+        return;
+    };
+    for entry in entries.filter_map(Result::ok) {
+        let is_run = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        if is_run && is_dead(&entry.path()) {
+            fs::remove_dir_all(entry.path()).ok();
+        }
+    }
+}
+
+fn is_dead(run: &Path) -> bool {
+    match File::open(run.join(LOCK)) {
+        Ok(lock) => lock.try_lock().is_ok(),
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    }
+}
