@@ -9,7 +9,7 @@ use std::path::Path;
 
 /// Compares the pretty-printed expansion with `tests/expanded/<name>.rs`; `HEIRLOOM_BLESS=1` writes the file.
 #[track_caller]
-fn expands_to(name: &str, expansion: TokenStream) {
+fn expands_to(name: &str, expansion: &TokenStream) {
     let file =
         syn::parse2(expansion.clone()).unwrap_or_else(|error| panic!("{error} in {expansion}"));
     let printed = prettyplease::unparse(&file);
@@ -57,7 +57,7 @@ fn names(tokens: TokenStream, name: &str) -> bool {
 fn smallest_test() {
     expands_to(
         "smallest_test",
-        sandboxed::expanded(
+        &sandboxed::expanded(
             quote!(),
             quote!(
                 async fn nothing() {}
@@ -87,7 +87,7 @@ fn every_argument() {
             tokio::spawn(work(pool)).await?
         }
     };
-    expands_to("every_argument", sandboxed::expanded(args, test));
+    expands_to("every_argument", &sandboxed::expanded(args, test));
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn plain_test() {
     );
     expands_to(
         "plain_test",
-        sandboxed::expanded(quote!(migrator = crate::MIGRATOR), test),
+        &sandboxed::expanded(quote!(migrator = crate::MIGRATOR), test),
     );
 }
 
@@ -115,7 +115,7 @@ fn rstest_below() {
     };
     expands_to(
         "rstest_below",
-        sandboxed::expanded(quote!(migrations = false), test),
+        &sandboxed::expanded(quote!(migrations = false), test),
     );
 }
 
@@ -131,7 +131,7 @@ fn async_fn_captures_when_called() {
             Ok(text)
         }
     };
-    expands_to("async_fn", owned_task::run(quote!(), function));
+    expands_to("async_fn", &owned_task::run(quote!(), function));
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn methods_capture_when_called() {
     };
     expands_to(
         "methods",
-        owned_task::run(quote!(crate = crate::renamed), block),
+        &owned_task::run(quote!(crate = crate::renamed), block),
     );
 }
 
@@ -161,7 +161,7 @@ fn async_trait_above_and_below() {
         #[async_trait]
         impl Works for Actor { async fn work(&self) {} }
     };
-    expands_to("async_trait_below", owned_task::run(quote!(), below));
+    expands_to("async_trait_below", &owned_task::run(quote!(), below));
     let above = quote! {
         impl Works for Actor {
             fn work<'life0>(&'life0 self) -> ::core::pin::Pin<Box<dyn Future<Output = ()> + Send + 'life0>> {
@@ -169,7 +169,7 @@ fn async_trait_above_and_below() {
             }
         }
     };
-    expands_to("async_trait_above", owned_task::run(quote!(), above));
+    expands_to("async_trait_above", &owned_task::run(quote!(), above));
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn spawn_sites() {
             Command::new("true").spawn();
         }
     };
-    expands_to("spawn_sites", owned_task::run(quote!(), function));
+    expands_to("spawn_sites", &owned_task::run(quote!(), function));
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn closures_with_arguments() {
             pool.spawn_pinned(|| async { work().await });
         }
     };
-    expands_to("closures", owned_task::run(quote!(), function));
+    expands_to("closures", &owned_task::run(quote!(), function));
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn marks_make_work_nobodys() {
             }
         }
     };
-    expands_to("unowned", owned_task::run(quote!(), function));
+    expands_to("unowned", &owned_task::run(quote!(), function));
 }
 
 #[test]
@@ -244,7 +244,7 @@ fn macros_are_read() {
             untouched! { any => thing }
         }
     };
-    expands_to("macros", owned_task::run(quote!(), function));
+    expands_to("macros", &owned_task::run(quote!(), function));
 }
 
 /// `crate = …` means that nothing else is named.

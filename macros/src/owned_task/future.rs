@@ -66,11 +66,22 @@ fn move_in(index: usize, arg: &mut FnArg) -> TokenStream {
                 let attrs = &pat.attrs;
                 let name = &pat.ident;
                 let kept = kept(&arg.attrs);
-                quote!(#(#kept)* #(#attrs)* let #mutability #name = #name;)
+                let unused = is_unused(name).then(|| {
+                    allow(&quote!(
+                        clippy::used_underscore_binding,
+                        clippy::no_effect_underscore_binding
+                    ))
+                });
+                quote!(#(#kept)* #(#attrs)* #unused let #mutability #name = #name;)
             }
             _ => take_apart(index, arg),
         },
     }
+}
+
+/// `_name`: the `let` that moves it is the only use.
+fn is_unused(name: &syn::Ident) -> bool {
+    name.to_string().starts_with('_')
 }
 
 fn take_apart(index: usize, arg: &mut PatType) -> TokenStream {

@@ -7,7 +7,7 @@ use crate::item::{as_typed, is_named, returns_unit};
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{FnArg, Ident, ItemFn, Pat, PatType, parse_quote};
+use syn::{FnArg, Ident, ItemFn, Pat, PatType, ReturnType, parse_quote};
 
 /// The test, with the body as a function inside of it.
 pub(super) fn test(ctx: &Ctx, args: &Args, function: &ItemFn) -> TokenStream {
@@ -218,17 +218,24 @@ fn run(ctx: &Ctx, function: &ItemFn, arguments: &Arguments) -> TokenStream {
         quote!(#value #awaited)
     });
     let call = quote!(#body(#(#values),*));
+    // A type that is no `Termination` is reported at the name of this method: so it stands at the type.
+    let at = match &function.sig.output {
+        ReturnType::Default => function.sig.ident.span(),
+        ReturnType::Type(_, ty) => ty.span(),
+    };
     if function.sig.asyncness.is_some() {
+        let run = Ident::new("run", at);
         return quote! {
-            run(|#sandbox| async move {
+            #run(|#sandbox| async move {
                 #lookups
                 #ctx::__private::Result::Ok(#call.await)
             })
         };
     }
     let given: Vec<_> = arguments.of_sandbox().map(|inner| &inner.value).collect();
+    let run_blocking = Ident::new("run_blocking", at);
     quote! {
-        run_blocking(
+        #run_blocking(
             |#sandbox| async move {
                 #lookups
                 #ctx::__private::Result::Ok((#(#given,)*))
@@ -245,5 +252,5 @@ fn lookup(ctx: &Ctx, sandbox: &Ident, inner: &Inner) -> TokenStream {
     let place = place(ctx, ty.span());
     let span = Span::mixed_site().located_at(ty.span());
     let get = quote_spanned!(span=> #ctx::__private::argument::<#ty>(&#sandbox, #written, #place));
-    quote_spanned!(span=> let #value = #get.await?;)
+    quote!(let #value = #get.await?;)
 }

@@ -35,7 +35,11 @@ impl World {
 
 fn main() {
     World(0).spawn("entity");
-    std::process::Command::new("true").spawn().unwrap().wait().unwrap();
+    std::process::Command::new("true")
+        .spawn()
+        .unwrap()
+        .wait()
+        .unwrap();
     inside::thread();
     behind_cfg();
     drop(covered());

@@ -70,7 +70,8 @@ async fn instrumented_above(text: &str) -> usize {
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     assert_eq!(Above.work("a").await, 1);
-    let (mut below, module): (Box<dyn Works>, Box<dyn Works>) = (Box::new(Below), Box::new(InModule));
+    let (mut below, module): (Box<dyn Works>, Box<dyn Works>) =
+        (Box::new(Below), Box::new(InModule));
     assert_eq!(below.work("ab").await + module.work("abc").await, 5);
     below.rest().await;
     assert_eq!(inside::instrumented("abc".to_owned()).await, 3);

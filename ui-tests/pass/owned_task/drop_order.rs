@@ -37,9 +37,14 @@ impl Loud {
     }
 }
 
-fn log(future: impl Future<Output = ()>) -> Vec<&'static str> {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    assert!(LOG.lock().unwrap().is_empty(), "dropped before it was polled");
+fn log(future: impl std::future::Future<Output = ()>) -> Vec<&'static str> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    assert!(
+        LOG.lock().unwrap().is_empty(),
+        "dropped before it was polled"
+    );
     runtime.block_on(async {
         let mut future = Box::pin(future);
         future.as_mut().await;
@@ -49,7 +54,14 @@ fn log(future: impl Future<Output = ()>) -> Vec<&'static str> {
 }
 
 fn main() {
-    let args = || (Loud("first"), Loud("wild"), (Loud("third"), Loud("fourth")), Loud("unused"));
+    let args = || {
+        (
+            Loud("first"),
+            Loud("wild"),
+            (Loud("third"), Loud("fourth")),
+            Loud("unused"),
+        )
+    };
     let (a, b, c, d) = args();
     let expected = log(plain(a, b, c, d));
     let (a, b, c, d) = args();

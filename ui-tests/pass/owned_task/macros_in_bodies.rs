@@ -10,14 +10,32 @@ async fn everything() {
     let tried = tokio::try_join!(tokio::spawn(async { 1 }), tokio::spawn(async { 2 }),);
     assert!(tried.is_ok());
     let (joined,) = futures_util::join!(tokio::spawn(async { 1 }));
-    assert_eq!(joined.unwrap(), 1, "text {}", tokio::spawn(async { 2 }).await.unwrap());
-    for handle in vec![tokio::spawn(async {}), tokio::spawn(async {})] {
+    assert_eq!(
+        joined.unwrap(),
+        1,
+        "text {}",
+        tokio::spawn(async { 2 }).await.unwrap()
+    );
+    let mut handles = vec![tokio::spawn(async {}), tokio::spawn(async {})];
+    handles.push(tokio::spawn(async {}));
+    for handle in handles {
         handle.await.unwrap();
     }
     let mut count = 0;
-    let repeated = vec![{ count += 1; tokio::spawn(async {}).is_finished() }; 2];
-    assert_eq!(repeated.len() + count, 3);
-    let text = format!("{value} {}", 1, value = tokio::spawn(async { "named" }).await.unwrap());
+    let mut repeated = vec![
+        {
+            count += 1;
+            tokio::spawn(async {}).is_finished()
+        };
+        2
+    ];
+    repeated.push(true);
+    assert_eq!(repeated.len() + count, 4);
+    let text = format!(
+        "{value} {}",
+        1,
+        value = tokio::spawn(async { "named" }).await.unwrap()
+    );
     assert_eq!(text, "named 1");
     assert!(matches!(tokio::spawn(async { 1 }).await, Ok(value) if value == 1));
     assert!(matches!(dbg!(tokio::spawn(async { 1 }).await), Ok(1)));
@@ -36,6 +54,9 @@ async fn everything() {
 }
 
 fn main() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .build()
+        .unwrap();
     runtime.block_on(everything());
 }

@@ -36,7 +36,9 @@ async fn task(argument_0: u8, (a, b): (u8, u8)) -> u8 {
     let handle = ::real_tokio::spawn(async move { __heirloom_work });
     let scoped = ::real_std::thread::spawn(move || a + b).join();
     match (handle.await, scoped) {
-        (::real_std::result::Result::Ok(left), ::real_std::result::Result::Ok(right)) => left + right,
+        (::real_std::result::Result::Ok(left), ::real_std::result::Result::Ok(right)) => {
+            left + right
+        }
         _ => 0,
     }
 }

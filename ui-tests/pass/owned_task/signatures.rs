@@ -1,6 +1,10 @@
 //! Every shape of `async fn` keeps its meaning: lifetimes, generics, patterns, receivers, return types.
 #![deny(warnings, clippy::all, clippy::pedantic)]
-#![allow(clippy::must_use_candidate, clippy::missing_errors_doc, clippy::missing_safety_doc)]
+#![allow(
+    clippy::must_use_candidate,
+    clippy::missing_errors_doc,
+    clippy::missing_safety_doc
+)]
 #![allow(async_fn_in_trait)]
 
 use heirloom::owned_task;
@@ -244,7 +248,10 @@ async fn main() {
     assert_eq!(unsafe { with_promise(&raw const byte).await }, 7);
     assert_eq!(must_be_used().await, 1);
     with_attributes(1).await;
-    assert_eq!(borrows_in_the_last_expression(Mutex::new("ab".to_owned())).await, 2);
+    assert_eq!(
+        borrows_in_the_last_expression(Mutex::new("ab".to_owned())).await,
+        2
+    );
     assert_eq!(recursive(3).await, 3);
 
     let mut actor = Actor::default();

@@ -13,14 +13,17 @@ type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 #[owned_task]
 async fn tokio_spawns(boxed: Boxed<u8>) -> u8 {
     let one: JoinHandle<u8> = tokio::spawn(async { 1 });
-    let two = tokio::task::spawn(async move { one.await.unwrap() + 1 }).await.unwrap();
+    let two = tokio::task::spawn(async move { one.await.unwrap() + 1 })
+        .await
+        .unwrap();
     let three = spawn_blocking(move || two + 1).await.unwrap();
     let four = tokio::task::spawn_blocking(|| 4).await.unwrap();
     let five = tokio::spawn(boxed).await.unwrap();
     let handle = tokio::runtime::Handle::current();
     let six = handle.spawn(async { 6 }).await.unwrap();
     let seven = handle.spawn_blocking(|| 7).await.unwrap();
-    let failed: Result<u8, std::num::ParseIntError> = tokio::spawn(async { Ok("8".parse::<u8>()?) }).await.unwrap();
+    let failed: Result<u8, std::num::ParseIntError> =
+        tokio::spawn(async { "8".parse::<u8>() }).await.unwrap();
     three + four + five + six + seven + failed.unwrap()
 }
 
@@ -54,7 +57,9 @@ async fn sets() -> u32 {
 async fn local() -> u8 {
     let set = LocalSet::new();
     let one = set.spawn_local(async { 1 });
-    let two = set.run_until(async { tokio::task::spawn_local(async { 2 }).await.unwrap() }).await;
+    let two = set
+        .run_until(async { tokio::task::spawn_local(async { 2 }).await.unwrap() })
+        .await;
     let pool = LocalPoolHandle::new(1);
     let three = pool.spawn_pinned(|| async { 3 }).await.unwrap();
     set.await;
@@ -65,11 +70,18 @@ async fn local() -> u8 {
 fn threads() -> u8 {
     let text = String::from("abc");
     let one = std::thread::spawn(|| 1).join().unwrap();
-    let two = std::thread::Builder::new().name("two".to_owned()).spawn(move || 2).unwrap().join().unwrap();
+    let two = std::thread::Builder::new()
+        .name("two".to_owned())
+        .spawn(move || 2)
+        .unwrap()
+        .join()
+        .unwrap();
     let mut count = 0;
     std::thread::scope(|scope| {
         scope.spawn(|| count += u8::try_from(text.len()).unwrap());
-        std::thread::Builder::new().spawn_scoped(scope, || text.len()).unwrap();
+        std::thread::Builder::new()
+            .spawn_scoped(scope, || text.len())
+            .unwrap();
     });
     one + two + count
 }
@@ -80,7 +92,9 @@ fn on_rayon() -> usize {
     let (a, b) = rayon::join(|| text.len(), || text.len());
     rayon::scope(|scope| {
         scope.spawn(|inner| {
-            inner.spawn(|_| { let _ = text.len(); });
+            inner.spawn(|_| {
+                let _ = text.len();
+            });
         });
         scope.spawn_fifo_or_not();
         rayon::spawn(|| {});
@@ -89,7 +103,10 @@ fn on_rayon() -> usize {
     rayon::spawn_broadcast(|_| {});
     let typed = std::thread::spawn::<fn() -> u8, u8>(|| 1).join().unwrap();
     assert_eq!(typed, 1);
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(1)
+        .build()
+        .unwrap();
     let each = pool.broadcast(|context| context.index() + text.len());
     let installed = pool.install(|| text.len());
     pool.scope(|scope| scope.spawn(move |_| {}));
@@ -149,16 +166,25 @@ mod upgrades {
 }
 
 fn main() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .build()
+        .unwrap();
     runtime.block_on(async {
         assert_eq!(tokio_spawns(Box::pin(async { 5 })).await, 33);
         assert_eq!(sets().await, 55);
         assert_eq!(generic(async { 1 }).await.unwrap(), 1);
     });
-    let current = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let current = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
     assert_eq!(current.block_on(local()), 6);
     assert_eq!(threads(), 6);
     assert_eq!(on_rayon(), 12);
     assert_eq!(on_futures(), 1);
-    let _ = (upgrades::with_closure, upgrades::with_block, upgrades::with_function);
+    let _ = (
+        upgrades::with_closure,
+        upgrades::with_block,
+        upgrades::with_function,
+    );
 }

@@ -32,7 +32,10 @@ async fn everything(flag: Option<u8>) {
         std::thread::spawn(|| {});
     }
     nested();
-    drop(#[unowned("an expression")] tokio::spawn(async {}));
+    drop(
+        #[unowned("an expression")]
+        tokio::spawn(async {}),
+    );
 }
 
 #[owned_task]
@@ -44,7 +47,10 @@ mod inside {
 }
 
 fn main() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .build()
+        .unwrap();
     runtime.block_on(everything(Some(1)));
     inside::thread()(|| {}).join().unwrap();
 }

@@ -5,25 +5,38 @@ use sqlx::SqlitePool;
 
 static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate::Migrator::DEFAULT;
 
-async fn users(pool: &SqlitePool) -> i64 {
-    sqlx::query_scalar("SELECT count(*) FROM users").fetch_one(pool).await.unwrap()
+async fn users(pool: &SqlitePool) -> sqlx::Result<i64> {
+    sqlx::query_scalar("SELECT count(*) FROM users")
+        .fetch_one(pool)
+        .await
 }
 
 #[sandboxed(migrations = false, fixtures("users"))]
 async fn fixture_by_name(pool: SqlitePool) {
-    assert_eq!(users(&pool).await, 1);
+    assert_eq!(users(&pool).await.unwrap(), 1);
 }
 
-#[sandboxed(migrations = false, fixtures("./fixtures/users.sql"), fixtures("./scripts/entries.sql"),)]
+#[sandboxed(
+    migrations = false,
+    fixtures("./fixtures/users.sql"),
+    fixtures("./scripts/entries.sql")
+)]
 async fn fixtures_by_path(pool: SqlitePool) -> sqlx::Result<()> {
-    sqlx::query("SELECT * FROM entries").fetch_all(&pool).await?;
-    assert_eq!(users(&pool).await, 1);
+    sqlx::query("SELECT * FROM entries")
+        .fetch_all(&pool)
+        .await?;
+    assert_eq!(users(&pool).await.unwrap(), 1);
     Ok(())
 }
 
-#[sandboxed(migrations = false, fixtures(path = "./scripts", scripts("entries", "entries_of_users.sql")))]
+#[sandboxed(
+    migrations = false,
+    fixtures(path = "./scripts", scripts("entries", "entries_of_users.sql"))
+)]
 async fn fixtures_in_a_directory(pool: SqlitePool) -> sqlx::Result<()> {
-    sqlx::query("SELECT * FROM entries_of_users").fetch_all(&pool).await?;
+    sqlx::query("SELECT * FROM entries_of_users")
+        .fetch_all(&pool)
+        .await?;
     Ok(())
 }
 

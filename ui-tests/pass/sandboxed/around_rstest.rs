@@ -18,23 +18,41 @@ async fn later() -> u8 {
 #[rstest]
 #[case(1, "a")]
 #[case::named(2, "b")]
-async fn cases_below(#[case] mut number: u8, pool: SqlitePool, #[case] text: &str) -> sqlx::Result<()> {
+async fn cases_below(
+    #[case] mut number: u8,
+    pool: SqlitePool,
+    #[case] text: &str,
+) -> sqlx::Result<()> {
     number += 1;
     assert!(number > 1 && !text.is_empty());
     let moved = pool.clone();
-    tokio::spawn(async move { sqlx::query("SELECT 1").execute(&moved).await }).await.unwrap()?;
+    tokio::spawn(async move { sqlx::query("SELECT 1").execute(&moved).await })
+        .await
+        .unwrap()?;
     Ok(())
 }
 
 #[sandboxed]
 #[rstest]
-async fn values_below(#[values(1, 2)] left: u8, #[values("a", "b")] right: &'static str, _sandbox: Sandbox) {
+async fn values_below(
+    #[values(1, 2)] left: u8,
+    #[values("a", "b")] right: &'static str,
+    _sandbox: Sandbox,
+) {
     assert!(left > 0 && !right.is_empty());
 }
 
 #[sandboxed]
 #[rstest]
-async fn fixtures_below(#[from(seven)] number: u8, #[from(later)] #[future] future: u8, #[from(later)] #[future(awt)] awaited: u8) {
+async fn fixtures_below(
+    #[from(seven)] number: u8,
+    #[from(later)]
+    #[future]
+    future: u8,
+    #[from(later)]
+    #[future(awt)]
+    awaited: u8,
+) {
     assert_eq!(number + future.await + awaited, 23);
 }
 

@@ -23,12 +23,16 @@ struct Test;
 struct Place;
 
 #[self::renamed::sandboxed(crate = crate::no_implicit_prelude::renamed, migrations = false)]
-async fn sandbox(pool: self::real_sqlx::SqlitePool) -> ::core::result::Result<(), self::real_sqlx::Error> {
+async fn sandbox(
+    pool: self::real_sqlx::SqlitePool,
+) -> ::core::result::Result<(), self::real_sqlx::Error> {
     self::real_sqlx::query("SELECT 1").execute(&pool).await?;
     let __heirloom_body = self::real_tokio::spawn(async move { pool.close().await });
     match __heirloom_body.await {
         ::core::result::Result::Ok(()) => ::core::result::Result::Ok(()),
-        ::core::result::Result::Err(_) => ::core::result::Result::Err(self::real_sqlx::Error::WorkerCrashed),
+        ::core::result::Result::Err(_) => {
+            ::core::result::Result::Err(self::real_sqlx::Error::WorkerCrashed)
+        }
     }
 }
 

@@ -16,7 +16,10 @@ pub(crate) async fn patterns(mut pool: SqlitePool, Unpacked { sandbox, .. }: Unp
 }
 
 #[sandboxed]
-async fn result(pool: SqlitePool, mut connection: PoolConnection<Sqlite>) -> Result<(), Box<dyn std::error::Error>> {
+async fn result(
+    pool: SqlitePool,
+    mut connection: PoolConnection<Sqlite>,
+) -> Result<(), Box<dyn std::error::Error>> {
     sqlx::query("SELECT 1").execute(&pool).await?;
     sqlx::query("SELECT 1").execute(&mut *connection).await?;
     if pool.is_closed() {
@@ -47,11 +50,13 @@ async fn panics() {
 }
 
 #[sandboxed]
-#[ignore = "only that it compiles"]
-async fn ignored() {}
+#[ignore = "that it stays ignored is the test"]
+async fn ignored() {
+    panic!("an ignored test ran");
+}
 
 #[sandboxed]
-#[allow(unused_variables)]
+#[allow(unused_variables, reason = "lint levels reach the body")]
 async fn r#async(unused: SqlitePool) {}
 
 struct Unpacked {
@@ -61,7 +66,10 @@ struct Unpacked {
 
 impl heirloom::FromSandbox for Unpacked {
     async fn from_sandbox(sandbox: &Sandbox) -> Result<Self, heirloom::BoxError> {
-        Ok(Self { sandbox: sandbox.get().await?, _owner: sandbox.get().await? })
+        Ok(Self {
+            sandbox: sandbox.get().await?,
+            _owner: sandbox.get().await?,
+        })
     }
 }
 
