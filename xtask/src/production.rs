@@ -33,7 +33,7 @@ const TEXTS: &[&str] = &[
 pub(crate) fn check() -> Result {
     let build = |features: &str| {
         Step::cargo(&format!(
-            "build --release --package guestbook --bin guestbook {features} --message-format json-render-diagnostics"
+            "build --release --package guestbook --bin guestbook --message-format json-render-diagnostics{features}"
         ))
         .env("CARGO_PROFILE_RELEASE_STRIP", "none")
         .read()
@@ -44,7 +44,7 @@ pub(crate) fn check() -> Result {
         .read()
         .and_then(|messages| Binary::read(&executable(&messages, "story")?))?;
     tests.must_have(SANDBOX, TEXTS)?;
-    let sandboxed = build("--features heirloom/sandbox")
+    let sandboxed = build(" --features heirloom/sandbox")
         .and_then(|messages| Binary::read(&executable(&messages, "guestbook")?))?;
     sandboxed.must_have(
         &[
@@ -204,5 +204,46 @@ impl Drop for Server {
         // It may have ended by itself.
         self.0.kill().ok();
         self.0.wait().ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn binary(text: &str) -> Binary {
+        Binary {
+            path: PathBuf::from("an-app"),
+            bytes: text.into(),
+        }
+    }
+
+    #[test]
+    fn a_name_of_the_sandbox_is_found_in_both_manglings_and_told() {
+        for symbol in [
+            "_ZN8heirloom5owner5Owner5start17h0123456789abcdefE",
+            "_RNvMNtCsdeadbeef_8heirloom5ownerNtB2_5Owner5start",
+        ] {
+            let failed = binary(symbol).must_not_have(SANDBOX, TEXTS);
+            let text = failed.expect_err("it is there").to_string();
+            assert!(text.ends_with("in it: heirloom::owner"), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_production_has_of_heirloom_is_no_name_of_the_sandbox() {
+        let symbols = "_ZN8heirloom7context5owned5Owned4poll17h0123456789abcdefE _ZN8heirloom4repo";
+        assert!(binary(symbols).must_not_have(SANDBOX, TEXTS).is_ok());
+        let failed = binary(symbols).must_have(SANDBOX, TEXTS);
+        assert!(failed.is_err(), "a search that finds nothing is an error");
+    }
+
+    #[test]
+    fn the_executable_of_a_target_is_found_in_what_cargo_says() {
+        let said = r#"{"reason":"compiler-artifact","target":{"name":"other"},"executable":"/t/other"}
+{"reason":"compiler-artifact","target":{"name":"story"},"executable":"C:\\t\\story.exe","fresh":true}"#;
+        let found = executable(said, "story").expect("it is there");
+        assert_eq!(found, PathBuf::from("C:\\t\\story.exe"));
+        assert!(executable(said, "missing").is_err());
     }
 }
