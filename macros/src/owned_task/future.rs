@@ -37,7 +37,8 @@ pub(super) fn capture_when_called(ctx: &Ctx, parts: Parts<'_>) {
     let lints = allow(&quote!(
         clippy::manual_async_fn,
         clippy::double_must_use,
-        refining_impl_trait
+        refining_impl_trait,
+        unused_braces
     ));
     attrs.push(parse_quote!(#lints));
 }

@@ -176,7 +176,7 @@ impl Wrap<'_> {
     /// `None` if it needs no such care.
     fn closure(&self, site: &Site, closure: &ExprClosure) -> Option<(TokenStream, NeedsCarrier)> {
         let returns_future =
-            site.work == Work::Callback || matches!(closure_tail(closure), Some(Expr::Async(_)));
+            site.work == Work::Callback || matches!(without_braces(&closure.body), Expr::Async(_));
         let many = [Work::Many, Work::ManyStatic].contains(&site.work)
             || !site.known && closure.capture.is_some();
         if closure.asyncness.is_none() && !returns_future && !many && closure.inputs.is_empty() {
@@ -203,7 +203,7 @@ impl Wrap<'_> {
     }
 
     fn closure_body(&self, closure: &ExprClosure, entered: Stmt, returns_future: bool) -> Expr {
-        let body = &*closure.body;
+        let body = without_braces(&closure.body);
         if closure.asyncness.is_some() {
             let task = in_block(entered, self.by_trait(&parse_quote!(async { #body })));
             let future = local("future");
@@ -255,13 +255,15 @@ fn in_block(first: Stmt, tail: Expr) -> Expr {
     Expr::Block(block)
 }
 
-/// The value of a closure's body.
-fn closure_tail(closure: &ExprClosure) -> Option<&Expr> {
-    match &*closure.body {
-        Expr::Block(block) => match block.block.stmts.as_slice() {
-            [Stmt::Expr(tail, None)] => Some(tail),
-            _ => None,
-        },
-        other => Some(other),
+/// `{ value }` as `value`: braces inside of generated ones would set off a lint.
+fn without_braces(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Block(block) if block.label.is_none() && block.attrs.is_empty() => {
+            match block.block.stmts.as_slice() {
+                [Stmt::Expr(value, None)] => value,
+                _ => expr,
+            }
+        }
+        _ => expr,
     }
 }

@@ -40,6 +40,10 @@ pub async fn anonymous(value: impl Display, other: &impl Display) -> String {
     format!("{value}{other}")
 }
 
+#[rustfmt::skip]
+#[owned_task]
+pub async fn on_one_line(text: &str) -> usize { text.len() }
+
 #[owned_task]
 pub async fn iterator(count: u8) -> impl Iterator<Item = u8> {
     0..count
@@ -234,6 +238,7 @@ async fn main() {
     assert_eq!(two_lifetimes("a", "b").await, "a");
     assert_eq!(generic([1, 22]).await, 3);
     assert_eq!(anonymous(1, &2).await, "12");
+    assert_eq!(on_one_line("ab").await, 2);
     assert_eq!(iterator(3).await.count(), 3);
     assert_eq!(inner_opaque(3).await.unwrap().count(), 3);
     assert_eq!(mutable(1).await, 2);

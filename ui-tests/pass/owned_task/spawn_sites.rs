@@ -86,6 +86,7 @@ fn threads() -> u8 {
     one + two + count
 }
 
+#[rustfmt::skip]
 #[owned_task]
 fn on_rayon() -> usize {
     let text = String::from("abc");
@@ -109,7 +110,8 @@ fn on_rayon() -> usize {
         .unwrap();
     let each = pool.broadcast(|context| context.index() + text.len());
     let installed = pool.install(|| text.len());
-    pool.scope(|scope| scope.spawn(move |_| {}));
+    pool.scope(|scope| { scope.spawn(move |_| {}) });
+    pool.scope(|scope| { scope.spawn(|_| { rayon::spawn(|| { drop(String::new()) }) }) });
     a + b + each[0] + installed
 }
 
@@ -148,6 +150,12 @@ mod upgrades {
         upgrade.on_upgrade(move |socket| chat(socket, name))
     }
 
+    #[rustfmt::skip]
+    #[heirloom::owned_task]
+    pub async fn with_braces(upgrade: WebSocketUpgrade) -> Response {
+        upgrade.on_upgrade(|socket| { listen(socket) })
+    }
+
     #[heirloom::owned_task]
     pub async fn with_block(upgrade: WebSocketUpgrade) -> Response {
         upgrade.on_upgrade(|mut socket| async move {
@@ -183,6 +191,7 @@ fn main() {
     assert_eq!(on_rayon(), 12);
     assert_eq!(on_futures(), 1);
     let _ = (
+        upgrades::with_braces,
         upgrades::with_closure,
         upgrades::with_block,
         upgrades::with_function,
