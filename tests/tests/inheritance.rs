@@ -258,7 +258,7 @@ fn timers_and_drops_stay_the_owners() {
         let guard = OnDrop(told);
         let task = tokio::spawn(async move {
             let _guard = guard;
-            tokio::time::sleep(std::time::Duration::from_secs(3600)).await;
+            tokio::time::sleep(std::time::Duration::from_hours(1)).await;
         });
         tokio::task::yield_now().await;
         task.abort();

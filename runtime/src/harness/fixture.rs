@@ -5,6 +5,7 @@ use super::sandbox::Sandbox;
 use crate::error::BoxError;
 use crate::owner::{Owner, Place};
 use std::future::Future;
+use std::pin::Pin;
 
 /// Something a `#[sandboxed]` test can take as an argument.
 ///
@@ -55,12 +56,16 @@ impl FromSandbox for Owner {
 /// # Errors
 ///
 /// The fixture's own, with the argument and its place.
-pub async fn argument<T: FromSandbox>(
-    sandbox: &Sandbox,
+///
+/// Boxed, so that the compiler reports a type that is no fixture once, at the type, and not again wherever the future's
+/// own type is worked out.
+pub fn argument<'a, T: FromSandbox + 'a>(
+    sandbox: &'a Sandbox,
     what: &'static str,
     place: Place,
-) -> Result<T, Failure> {
-    T::from_sandbox(sandbox)
-        .await
-        .map_err(|error| Failure::new(format!("fixture `{what}` failed"), Some(place), error))
+) -> Pin<Box<dyn Future<Output = Result<T, Failure>> + 'a>> {
+    Box::pin(async move {
+        let made = T::from_sandbox(sandbox).await;
+        made.map_err(|error| Failure::new(format!("fixture `{what}` failed"), Some(place), error))
+    })
 }
