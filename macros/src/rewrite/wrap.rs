@@ -154,7 +154,7 @@ impl Wrap<'_> {
         let span = Span::mixed_site().located_at(arg.span());
         let work = local_at("work", span);
         let unused = allow(&quote!(unused_imports));
-        let choice = quote_spanned!(span=> (&&&&#ctx::__private::work(&#work)).kind());
+        let choice = quote_spanned!(span=> (&&&&#ctx::__private::work(&#work)).__heirloom_kind());
         let wrapped = match self.unowned {
             None => quote_spanned!(span=> #choice.wrap(#work)),
             Some(why) => quote_spanned!(span=> #choice.exempt(#work, #why)),

@@ -13,7 +13,7 @@ impl Works for Actor {
                                 FutureWork as _,
                             };
                             (&&&&::heirloom::__private::work(&__heirloom_work))
-                                .kind()
+                                .__heirloom_kind()
                                 .wrap(__heirloom_work)
                         }
                     },

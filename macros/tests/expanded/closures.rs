@@ -24,7 +24,7 @@ fn closures(scope: &Scope) {
                             FutureWork as _,
                         };
                         (&&&&::heirloom::__private::work(&__heirloom_work))
-                            .kind()
+                            .__heirloom_kind()
                             .wrap(__heirloom_work)
                     }
                 }
@@ -46,7 +46,7 @@ fn closures(scope: &Scope) {
                             FutureWork as _,
                         };
                         (&&&&::heirloom::__private::work(&__heirloom_work))
-                            .kind()
+                            .__heirloom_kind()
                             .wrap(__heirloom_work)
                     }
                 }
@@ -78,7 +78,7 @@ fn closures(scope: &Scope) {
                                 FutureWork as _,
                             };
                             (&&&&::heirloom::__private::work(&__heirloom_work))
-                                .kind()
+                                .__heirloom_kind()
                                 .wrap(__heirloom_work)
                         }
                     }
@@ -118,7 +118,7 @@ fn closures(scope: &Scope) {
                         AnyWork as _, BoxedWork as _, ClosureWork as _, FutureWork as _,
                     };
                     (&&&&::heirloom::__private::work(&__heirloom_work))
-                        .kind()
+                        .__heirloom_kind()
                         .wrap(__heirloom_work)
                 }
             }

@@ -21,7 +21,7 @@ pub(crate) fn everything() -> ::renamed::__private::Outcome {
                             FutureWork as _,
                         };
                         (&&&&::renamed::__private::work(&__heirloom_work))
-                            .kind()
+                            .__heirloom_kind()
                             .wrap(__heirloom_work)
                     }
                 },

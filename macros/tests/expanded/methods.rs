@@ -72,7 +72,7 @@ impl Actor {
                             FutureWork as _,
                         };
                         (&&&&crate::renamed::__private::work(&__heirloom_work))
-                            .kind()
+                            .__heirloom_kind()
                             .wrap(__heirloom_work)
                     }
                 },

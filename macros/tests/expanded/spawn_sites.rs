@@ -7,7 +7,7 @@ fn sites(scope: &Scope) {
                     AnyWork as _, BoxedWork as _, ClosureWork as _, FutureWork as _,
                 };
                 (&&&&::heirloom::__private::work(&__heirloom_work))
-                    .kind()
+                    .__heirloom_kind()
                     .wrap(__heirloom_work)
             }
         },
@@ -20,7 +20,7 @@ fn sites(scope: &Scope) {
                     AnyWork as _, BoxedWork as _, ClosureWork as _, FutureWork as _,
                 };
                 (&&&&::heirloom::__private::work(&__heirloom_work))
-                    .kind()
+                    .__heirloom_kind()
                     .wrap(__heirloom_work)
             }
         },
@@ -34,7 +34,7 @@ fn sites(scope: &Scope) {
                     AnyWork as _, BoxedWork as _, ClosureWork as _, FutureWork as _,
                 };
                 (&&&&::heirloom::__private::work(&__heirloom_work))
-                    .kind()
+                    .__heirloom_kind()
                     .wrap(__heirloom_work)
             }
         },
@@ -48,7 +48,7 @@ fn sites(scope: &Scope) {
                     AnyWork as _, BoxedWork as _, ClosureWork as _, FutureWork as _,
                 };
                 (&&&&::heirloom::__private::work(&__heirloom_work))
-                    .kind()
+                    .__heirloom_kind()
                     .wrap(__heirloom_work)
             }
         },
@@ -61,7 +61,7 @@ fn sites(scope: &Scope) {
                     AnyWork as _, BoxedWork as _, ClosureWork as _, FutureWork as _,
                 };
                 (&&&&::heirloom::__private::work(&__heirloom_work))
-                    .kind()
+                    .__heirloom_kind()
                     .wrap(__heirloom_work)
             }
         },
@@ -78,7 +78,7 @@ fn sites(scope: &Scope) {
                     AnyWork as _, BoxedWork as _, ClosureWork as _, FutureWork as _,
                 };
                 (&&&&::heirloom::__private::work(&__heirloom_work))
-                    .kind()
+                    .__heirloom_kind()
                     .wrap(__heirloom_work)
             }
         },
@@ -93,7 +93,7 @@ fn sites(scope: &Scope) {
                         AnyWork as _, BoxedWork as _, ClosureWork as _, FutureWork as _,
                     };
                     (&&&&::heirloom::__private::work(&__heirloom_work))
-                        .kind()
+                        .__heirloom_kind()
                         .wrap(__heirloom_work)
                 }
             },
@@ -109,7 +109,7 @@ fn sites(scope: &Scope) {
                             FutureWork as _,
                         };
                         (&&&&::heirloom::__private::work(&__heirloom_work))
-                            .kind()
+                            .__heirloom_kind()
                             .wrap(__heirloom_work)
                     }
                 },
@@ -124,7 +124,7 @@ fn sites(scope: &Scope) {
                         AnyWork as _, BoxedWork as _, ClosureWork as _, FutureWork as _,
                     };
                     (&&&&::heirloom::__private::work(&__heirloom_work))
-                        .kind()
+                        .__heirloom_kind()
                         .wrap(__heirloom_work)
                 }
             }
@@ -138,7 +138,7 @@ fn sites(scope: &Scope) {
                     AnyWork as _, BoxedWork as _, ClosureWork as _, FutureWork as _,
                 };
                 (&&&&::heirloom::__private::work(&__heirloom_work))
-                    .kind()
+                    .__heirloom_kind()
                     .wrap(__heirloom_work)
             }
         },
@@ -149,7 +149,7 @@ fn sites(scope: &Scope) {
                     AnyWork as _, BoxedWork as _, ClosureWork as _, FutureWork as _,
                 };
                 (&&&&::heirloom::__private::work(&__heirloom_work))
-                    .kind()
+                    .__heirloom_kind()
                     .wrap(__heirloom_work)
             }
         },

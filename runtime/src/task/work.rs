@@ -1,9 +1,10 @@
 //! Wraps the argument of a spawn by what it is: a boxed future or closure, a future, a closure, or anything else.
 //!
 //! The attributes know only syntax, so the choice is made here by trait: generated code calls
-//! `(&&&&work(&argument)).kind()`, and method resolution takes the first of the four traits that fits, the one for the
-//! most references first. What is neither future nor closure is handed back untouched, so that a `spawn` that has
-//! nothing to do with tasks still compiles.
+//! `(&&&&work(&argument)).__heirloom_kind()`, and method resolution takes the first of the four traits that fits, the
+//! one for the most references first. The method has a name that no trait of the user's has, so that a blanket one does
+//! not win. What is neither future nor closure is handed back untouched, so that a `spawn` that has nothing to do with
+//! tasks still compiles.
 
 #![allow(
     clippy::unused_self,
@@ -44,11 +45,11 @@ pub struct AnyKind;
 /// Chosen first.
 pub trait BoxedWork {
     /// Chooses.
-    fn kind(&self) -> BoxedKind;
+    fn __heirloom_kind(&self) -> BoxedKind;
 }
 
 impl<T: Boxed> BoxedWork for &&&Work<T> {
-    fn kind(&self) -> BoxedKind {
+    fn __heirloom_kind(&self) -> BoxedKind {
         BoxedKind
     }
 }
@@ -56,11 +57,11 @@ impl<T: Boxed> BoxedWork for &&&Work<T> {
 /// Chosen second.
 pub trait FutureWork {
     /// Chooses.
-    fn kind(&self) -> FutureKind;
+    fn __heirloom_kind(&self) -> FutureKind;
 }
 
 impl<T: Future> FutureWork for &&Work<T> {
-    fn kind(&self) -> FutureKind {
+    fn __heirloom_kind(&self) -> FutureKind {
         FutureKind
     }
 }
@@ -68,11 +69,11 @@ impl<T: Future> FutureWork for &&Work<T> {
 /// Chosen third.
 pub trait ClosureWork {
     /// Chooses.
-    fn kind(&self) -> ClosureKind;
+    fn __heirloom_kind(&self) -> ClosureKind;
 }
 
 impl<T: FnOnce() -> R, R> ClosureWork for &Work<T> {
-    fn kind(&self) -> ClosureKind {
+    fn __heirloom_kind(&self) -> ClosureKind {
         ClosureKind
     }
 }
@@ -80,11 +81,11 @@ impl<T: FnOnce() -> R, R> ClosureWork for &Work<T> {
 /// Chosen last.
 pub trait AnyWork {
     /// Chooses.
-    fn kind(&self) -> AnyKind;
+    fn __heirloom_kind(&self) -> AnyKind;
 }
 
 impl<T> AnyWork for Work<T> {
-    fn kind(&self) -> AnyKind {
+    fn __heirloom_kind(&self) -> AnyKind {
         AnyKind
     }
 }
