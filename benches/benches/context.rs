@@ -2,11 +2,6 @@
 //!
 //! Run with: `cargo bench -p heirloom-benches --bench context`
 
-#![expect(
-    missing_docs,
-    reason = "criterion's macros make undocumented functions"
-)]
-
 use criterion::{Criterion, criterion_group, criterion_main};
 use heirloom::{FutureExt as _, Sandbox, Test};
 use std::future::{Future, pending};
@@ -14,12 +9,11 @@ use std::hint::black_box;
 use std::pin::Pin;
 use std::task::{Context, Waker};
 use tracing::Instrument as _;
-use tracing_subscriber::prelude::*;
 
 fn look_up(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("look_up");
     group.bench_function("nobody", |bencher| {
-        bencher.iter(|| black_box(heirloom::current()))
+        bencher.iter(|| black_box(heirloom::current()));
     });
     drop(Test::here("bench").run(|sandbox: Sandbox| async move {
         group.bench_function("owner_of_the_scope", |bencher| {

@@ -2,11 +2,6 @@
 //!
 //! Run with: `cargo bench -p heirloom-benches --bench sqlite`
 
-#![expect(
-    missing_docs,
-    reason = "criterion's macros make undocumented functions"
-)]
-
 use criterion::{Criterion, criterion_group, criterion_main};
 use heirloom::{Sandbox, Test};
 use heirloom_benches::{MIGRATOR, five_queries};

@@ -59,6 +59,7 @@ impl FromSandbox for Owner {
 ///
 /// Boxed, so that the compiler reports a type that is no fixture once, at the type, and not again wherever the future's
 /// own type is worked out.
+#[must_use]
 pub fn argument<'a, T: FromSandbox + 'a>(
     sandbox: &'a Sandbox,
     what: &'static str,
