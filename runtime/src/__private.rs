@@ -10,9 +10,9 @@ pub use std::time::Duration;
 pub use std::{column, concat, env, file, include_str, line, module_path};
 
 #[cfg(feature = "sandbox")]
-pub use crate::harness::{Failure, Outcome, Test, argument};
+pub use crate::error::Place;
 #[cfg(feature = "sandbox")]
-pub use crate::owner::Place;
+pub use crate::harness::{Failure, Outcome, Test, argument};
 
 /// A future that belongs to whoever called the function that made it.
 pub fn task<F: Future>(future: F) -> Owned<F> {

@@ -5,7 +5,11 @@ use std::fmt;
 #[cfg(feature = "sandbox")]
 mod facts;
 #[cfg(feature = "sandbox")]
+mod place;
+#[cfg(feature = "sandbox")]
 pub use facts::{Ended, Subject, Trail};
+#[cfg(feature = "sandbox")]
+pub use place::Place;
 
 /// What can go wrong between a test and its database.
 ///

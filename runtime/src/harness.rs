@@ -12,6 +12,6 @@ mod subscriber;
 
 pub use crate::error::BoxError;
 pub use failure::{Failure, Outcome};
-pub use fixture::{FromSandbox, argument};
+pub use fixture::argument;
 pub use run::Test;
-pub use sandbox::Sandbox;
+pub use sandbox::{FromSandbox, Sandbox};

@@ -3,14 +3,12 @@
 #[cfg(feature = "_database")]
 mod attachment;
 mod life;
-mod place;
 mod token;
 
 pub use life::Life;
-pub use place::Place;
 pub use token::Token;
 
-use crate::error::{Ended, Error, Subject};
+use crate::error::{Ended, Error, Place, Subject};
 use life::Clock;
 use std::fmt;
 use std::num::NonZeroU64;

@@ -1,8 +1,9 @@
 //! The look-up: closest carrier first, and the trail it leaves when nobody is found.
 
 use super::stack::{self, Claim};
+use crate::error::Place;
 use crate::error::{Error, Subject, Trail, thread_name};
-use crate::owner::{Owner, Place};
+use crate::owner::Owner;
 use std::panic::Location;
 
 /// The owner of the code that is running now, if it has one.

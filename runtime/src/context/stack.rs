@@ -3,7 +3,8 @@
 //! Thread-locals, read on every look-up: nothing here allocates after the first entries or runs foreign code while
 //! borrowed.
 
-use crate::owner::{Owner, Place};
+use crate::error::Place;
+use crate::owner::Owner;
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 

@@ -6,7 +6,8 @@ use super::{
 };
 use crate::context::CarrierError;
 use crate::error::Error;
-use crate::owner::{Owner, Place};
+use crate::error::Place;
+use crate::owner::Owner;
 use std::sync::{Arc, Mutex};
 use tracing::{Span, error_span, trace_span};
 use tracing_subscriber::prelude::*;

@@ -1,6 +1,6 @@
 //! What ownership errors know: where an owner was looked for, and how one ended.
 
-use crate::owner::Place;
+use crate::error::Place;
 use std::fmt;
 use std::time::Duration;
 

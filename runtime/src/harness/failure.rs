@@ -1,7 +1,7 @@
 //! How a test fails: what people read, and what libtest is told.
 
+use crate::error::Place;
 use crate::error::{BoxError, with_causes};
-use crate::owner::Place;
 use std::error::Error as StdError;
 use std::fmt::Write as _;
 use std::process::{ExitCode, Termination};

@@ -1,6 +1,5 @@
-//! The running test, as its fixtures see it.
+//! The running test, as its fixtures see it, and what makes a fixture.
 
-use super::fixture::FromSandbox;
 use crate::error::BoxError;
 use crate::owner::Owner;
 use std::fmt;
@@ -92,4 +91,36 @@ impl fmt::Debug for Sandbox {
             .field("owner", &self.0.owner)
             .finish_non_exhaustive()
     }
+}
+
+/// Something a `#[sandboxed]` test can take as an argument.
+///
+/// Implemented for [`Sandbox`], [`Owner`] and, per database, the pool, a pooled connection, and the options to build a
+/// pool of one's own. Implement it for fixtures of your own; they may ask for others:
+///
+/// ```
+/// use heirloom::{BoxError, FromSandbox, Sandbox};
+///
+/// struct Name(String);
+///
+/// impl FromSandbox for Name {
+///     async fn from_sandbox(sandbox: &Sandbox) -> Result<Self, BoxError> {
+///         let owner = sandbox.get::<heirloom::Owner>().await?;
+///         Ok(Self(owner.name().to_owned()))
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be an argument of a `#[sandboxed]` test",
+    label = "not a fixture",
+    note = "a test takes its database as `SqlitePool`, `PoolConnection<Sqlite>` or `(SqlitePoolOptions, SqliteConnectOptions)` (feature `sqlite`), itself as `Sandbox` or `Owner`, and fixtures of your own: implement `heirloom::FromSandbox` for `{Self}`"
+)]
+pub trait FromSandbox: Sized {
+    /// Makes the fixture, as the test's owner and on its runtime. Called once per argument and once per
+    /// [`Sandbox::get`].
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the fixture from being made; it fails the test, with the argument's name and place.
+    fn from_sandbox(sandbox: &Sandbox) -> impl Future<Output = Result<Self, BoxError>>;
 }

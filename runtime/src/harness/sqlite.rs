@@ -1,7 +1,6 @@
 //! A test's SQLite database as an argument.
 
-use super::fixture::FromSandbox;
-use super::sandbox::Sandbox;
+use super::sandbox::{FromSandbox, Sandbox};
 use crate::error::BoxError;
 use crate::repo::{DEFAULT, session_pool};
 use sqlx::pool::PoolConnection;

@@ -1,6 +1,6 @@
 //! An owner's life, `running → closing → ended`, which only ever moves forward.
 
-use super::Place;
+use crate::error::Place;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};

@@ -1,7 +1,7 @@
 //! An owner by itself: who it is, and that its life only moves forward.
 
-use super::{Life, Owner, Place};
-use crate::error::{Error, Subject};
+use super::{Life, Owner};
+use crate::error::{Error, Place, Subject};
 
 const HERE: Place = Place {
     file: "tests/story.rs",

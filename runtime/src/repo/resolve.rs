@@ -3,9 +3,9 @@
 use super::Repo;
 use super::session;
 use crate::context;
+use crate::error::Place;
 use crate::error::{Error, Subject};
 use crate::isolation::{Isolate, Schema};
-use crate::owner::Place;
 use sqlx::Pool;
 use std::future::Future;
 use std::panic::Location;
