@@ -63,6 +63,10 @@ pub struct Guestbook {
 
 impl Guestbook {
     /// Opens the book. The pool's database is migrated, and is the one that [`REPO`](crate::REPO) was given.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime, where the statistics cannot start.
     #[must_use]
     pub fn open(pool: SqlitePool) -> Self {
         let (statistics, actor) = Statistics::start();
