@@ -7,7 +7,7 @@ mod facts;
 #[cfg(feature = "sandbox")]
 mod place;
 #[cfg(feature = "sandbox")]
-pub use facts::{Ended, Subject, Trail};
+pub use facts::{Asker, Ended, Subject, Trail};
 #[cfg(feature = "sandbox")]
 pub use place::Place;
 
@@ -205,15 +205,6 @@ impl From<Error> for sqlx::Error {
     fn from(error: Error) -> Self {
         Self::Configuration(Box::new(error))
     }
-}
-
-/// The current thread, as a person would name it.
-#[cfg(feature = "sandbox")]
-pub(crate) fn thread_name() -> String {
-    let thread = std::thread::current();
-    thread
-        .name()
-        .map_or_else(|| format!("{:?}", thread.id()), str::to_owned)
 }
 
 #[cfg(feature = "sandbox")]

@@ -31,7 +31,7 @@ mod sandbox {
     pub use crate::context::{
         CarrierError, OwnerLayer, Scope, SpanExt, current, layer, require_current, with_current,
     };
-    pub use crate::error::{Ended, Place, Subject, Trail};
+    pub use crate::error::{Asker, Ended, Place, Subject, Trail};
     pub use crate::harness::{BoxError, FromSandbox, Outcome, Sandbox, Test};
     pub use crate::owner::{Life, Owner, OwnerId, Token};
     #[cfg(feature = "_database")]

@@ -8,7 +8,7 @@ mod token;
 pub use life::Life;
 pub use token::Token;
 
-use crate::error::{Ended, Error, Place, Subject};
+use crate::error::{Asker, Ended, Error, Place, Subject};
 use life::Clock;
 use std::fmt;
 use std::num::NonZeroU64;
@@ -115,7 +115,11 @@ impl Owner {
     }
 
     /// Fails once the owner has begun to end: it is found, never skipped, but can no longer be used.
-    pub(crate) fn require_running(&self, subject: Subject, asked_at: Place) -> Result<(), Error> {
+    pub(crate) fn require_running(
+        &self,
+        subject: Subject,
+        asked_at: Option<Place>,
+    ) -> Result<(), Error> {
         match self.0.clock.ending() {
             None => Ok(()),
             Some((ran, ago, ended_at)) => Err(Error::OwnerEnded {
@@ -126,8 +130,7 @@ impl Owner {
                     ran,
                     ago,
                     ended_at,
-                    thread: crate::error::thread_name(),
-                    asked_at,
+                    asker: Asker::now(asked_at),
                 }),
             }),
         }

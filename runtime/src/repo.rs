@@ -23,6 +23,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::{Pool, SqlSafeStr, Transaction};
 use std::fmt;
 use std::future::Future;
+use std::panic::Location;
 use std::sync::OnceLock;
 
 /// A named database of the application: in production the pool it was given, in a test the session of the test that
@@ -126,7 +127,7 @@ impl<DB: Supported> Repo<DB> {
     /// Dropped before it is done, it leaves nothing half open.
     #[track_caller]
     pub fn pool(&self) -> impl Future<Output = Result<Pool<DB>, Error>> + Send + use<DB> {
-        resolve::pool(self)
+        resolve::pool(self, Some(Location::caller()))
     }
 
     /// A connection of the pool to use here and now.

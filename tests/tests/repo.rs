@@ -123,7 +123,7 @@ fn nobodys_use_is_an_ownership_error_with_the_trail() {
         .block_on(REPO.pool())
         .expect_err("nobody's")
         .to_string();
-    assert!(asked.contains(&format!("asked at {}", file!())), "{asked}");
+    assert!(asked.contains(&format!(", at {}", file!())), "{asked}");
 }
 
 #[test]

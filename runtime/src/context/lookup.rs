@@ -2,7 +2,7 @@
 
 use super::stack::{self, Claim};
 use crate::error::Place;
-use crate::error::{Error, Subject, Trail, thread_name};
+use crate::error::{Asker, Error, Subject, Trail};
 use crate::owner::Owner;
 use std::panic::Location;
 
@@ -30,7 +30,7 @@ pub fn current() -> Option<Owner> {
 /// is over.
 #[track_caller]
 pub fn require_current() -> Result<Owner, Error> {
-    let asked_at = Location::caller().into();
+    let asked_at = Some(Location::caller().into());
     let Some(owner) = current() else {
         return Err(Error::Ownership {
             subject: Subject::Context,
@@ -47,7 +47,7 @@ pub fn with_current<R>(f: impl FnOnce(Option<&Owner>) -> R) -> R {
 }
 
 /// Where [`current`] looked and what was there. Only made once nobody was found.
-pub(crate) fn trail(asked_at: Place, more: Vec<(&'static str, String)>) -> Trail {
+pub(crate) fn trail(asked_at: Option<Place>, more: Vec<(&'static str, String)>) -> Trail {
     let scope = match stack::innermost() {
         Some(Claim::Unowned(exempt)) => format!(
             "marked `#[unowned(\"{}\")]` at {}, so the search ends here",
@@ -57,7 +57,7 @@ pub(crate) fn trail(asked_at: Place, more: Vec<(&'static str, String)>) -> Trail
         None => "none entered".to_owned(),
     };
     let layer = if super::layer_is_installed() {
-        "installed; the current span carries no owner".to_owned()
+        "the layer is installed, but the span carries no owner".to_owned()
     } else {
         "`heirloom::layer()` is not installed here, so spans carry no owners".to_owned()
     };
@@ -72,9 +72,7 @@ pub(crate) fn trail(asked_at: Place, more: Vec<(&'static str, String)>) -> Trail
     steps.extend(more);
     Trail {
         steps,
-        thread: thread_name(),
-        task: tokio::task::try_id().map(|id| id.to_string()),
-        asked_at,
+        asker: Asker::now(asked_at),
         help: vec![
             "put `#[owned_task]` on the function that spawns this work, or spawn `heirloom::owned(future)`",
             "run it inside a test: `#[sandboxed]` in place of `#[test]` or `#[tokio::test]`",

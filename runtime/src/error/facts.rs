@@ -23,32 +23,59 @@ impl fmt::Display for Subject {
     }
 }
 
+/// Who wanted an owner, and from where.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Asker {
+    /// The thread.
+    pub thread: String,
+    /// The tokio task, if it was one.
+    pub task: Option<String>,
+    /// The call. `None` where it came through `sqlx`, whose functions do not tell theirs.
+    pub place: Option<Place>,
+}
+
+impl Asker {
+    /// Whoever runs this code now.
+    pub(crate) fn now(place: Option<Place>) -> Self {
+        let thread = std::thread::current();
+        let unnamed = || format!("{:?}", thread.id());
+        Self {
+            thread: thread.name().map_or_else(unnamed, str::to_owned),
+            task: tokio::task::try_id().map(|id| id.to_string()),
+            place,
+        }
+    }
+}
+
+impl fmt::Display for Asker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "asked by thread `{}`", self.thread)?;
+        if let Some(task) = &self.task {
+            write!(f, ", tokio task {task}")?;
+        }
+        match self.place {
+            Some(place) => write!(f, ", at {place}"),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Where an owner was looked for, closest first, and what was found there.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Trail {
     /// One step per carrier, in the order of the look-up: which carrier, and what was found in it.
     pub steps: Vec<(&'static str, String)>,
-    /// The thread that asked.
-    pub thread: String,
-    /// The tokio task that asked, if it was one.
-    pub task: Option<String>,
-    /// The call that asked.
-    pub asked_at: Place,
+    /// Who asked.
+    pub asker: Asker,
     /// What to write instead, the likeliest first.
     pub help: Vec<&'static str>,
 }
 
 impl fmt::Display for Trail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "  asked at {} by thread `{}`",
-            self.asked_at, self.thread
-        )?;
-        if let Some(task) = &self.task {
-            write!(f, ", tokio task {task}")?;
-        }
+        write!(f, "  {}", self.asker)?;
         f.write_str("\n  looked for an owner in\n")?;
         for (index, (carrier, found)) in self.steps.iter().enumerate() {
             writeln!(f, "    {}. {carrier}: {found}", index + 1)?;
@@ -79,10 +106,8 @@ pub struct Ended {
     pub ago: Duration,
     /// Where it ended.
     pub ended_at: Place,
-    /// The thread that asked.
-    pub thread: String,
-    /// The call that asked.
-    pub asked_at: Place,
+    /// Who asked.
+    pub asker: Asker,
 }
 
 impl fmt::Display for Ended {
@@ -97,10 +122,6 @@ impl fmt::Display for Ended {
             "  ended: {:.1?} ago, after {:.1?}, at {}",
             self.ago, self.ran, self.ended_at
         )?;
-        write!(
-            f,
-            "  asked at {} by thread `{}`",
-            self.asked_at, self.thread
-        )
+        write!(f, "  {}", self.asker)
     }
 }

@@ -41,14 +41,15 @@ fn a_token_has_32_digits_and_is_not_in_debug_output() {
 fn life_only_moves_forward_and_the_first_end_is_the_one_told() {
     let owner = Owner::start("story::t", HERE);
     assert_eq!(owner.life(), Life::Running);
-    assert!(owner.require_running(Subject::Context, HERE).is_ok());
+    assert!(owner.require_running(Subject::Context, Some(HERE)).is_ok());
     owner.close(THERE);
     owner.close(HERE);
     assert_eq!(owner.life(), Life::Closing);
     owner.end();
     owner.close(HERE);
     assert_eq!(owner.life(), Life::Ended);
-    let Err(Error::OwnerEnded { ended, .. }) = owner.require_running(Subject::Context, HERE) else {
+    let Err(Error::OwnerEnded { ended, .. }) = owner.require_running(Subject::Context, Some(HERE))
+    else {
         panic!("an ended owner is an error");
     };
     assert_eq!(ended.owner, "story::t");
@@ -61,7 +62,7 @@ fn an_ended_owner_is_named_with_times_and_places() {
     let owner = Owner::start("story::t", HERE);
     owner.close(THERE);
     let text = owner
-        .require_running(Subject::Repo("default"), HERE)
+        .require_running(Subject::Repo("default"), Some(HERE))
         .expect_err("ended")
         .to_string();
     for part in [

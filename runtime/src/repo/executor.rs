@@ -1,6 +1,6 @@
 //! `&Repo` goes where `&Pool` goes.
 
-use super::{Repo, Supported};
+use super::{Repo, Supported, resolve};
 use async_stream::try_stream;
 use futures_core::Stream;
 use futures_core::future::BoxFuture;
@@ -17,7 +17,6 @@ where
 {
     type Database = DB;
 
-    #[track_caller]
     fn fetch_many<'e, 'q: 'e, E>(
         self,
         query: E,
@@ -25,7 +24,7 @@ where
     where
         E: 'q + Execute<'q, DB>,
     {
-        let pool = self.pool();
+        let pool = resolve::pool(self, None);
         Box::pin(try_stream! {
             let mut connection = pool.await?.acquire().await?;
             let mut steps = connection.fetch_many(query);
@@ -35,7 +34,6 @@ where
         })
     }
 
-    #[track_caller]
     fn fetch_optional<'e, 'q: 'e, E>(
         self,
         query: E,
@@ -43,11 +41,10 @@ where
     where
         E: 'q + Execute<'q, DB>,
     {
-        let connection = self.acquire();
-        Box::pin(async move { connection.await?.fetch_optional(query).await })
+        let pool = resolve::pool(self, None);
+        Box::pin(async move { pool.await?.acquire().await?.fetch_optional(query).await })
     }
 
-    #[track_caller]
     fn prepare_with<'e>(
         self,
         sql: SqlStr,
@@ -56,17 +53,22 @@ where
     where
         'p: 'e,
     {
-        let connection = self.acquire();
-        Box::pin(async move { connection.await?.prepare_with(sql, parameters).await })
+        let pool = resolve::pool(self, None);
+        Box::pin(async move {
+            pool.await?
+                .acquire()
+                .await?
+                .prepare_with(sql, parameters)
+                .await
+        })
     }
 
-    #[track_caller]
     fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<DB>, Error>>
     where
         'p: 'e,
     {
-        let connection = self.acquire();
-        Box::pin(async move { connection.await?.describe(sql).await })
+        let pool = resolve::pool(self, None);
+        Box::pin(async move { pool.await?.acquire().await?.describe(sql).await })
     }
 }
 

@@ -52,11 +52,11 @@ pub(super) fn owner_is_current() -> bool {
 }
 
 /// The owner is looked up here, synchronously: whoever polls the future later may be somebody else.
-#[track_caller]
 pub(super) fn pool<DB: Supported>(
     repo: &Repo<DB>,
+    asked_at: Option<&'static Location<'static>>,
 ) -> impl Future<Output = Result<Pool<DB>, Error>> + Send + use<DB> {
-    let asked_at = Location::caller().into();
+    let asked_at = asked_at.map(Place::from);
     let (name, own) = (repo.name, repo.migrator.map(Schema::Migrator));
     let found = context::current().ok_or_else(|| plain(repo, asked_at));
     async move {
@@ -71,12 +71,12 @@ pub(super) fn pool<DB: Supported>(
 }
 
 /// What nobody's code gets: the repo's pool in [`Mode::Auto`], if it was given one.
-fn plain<DB: Supported>(repo: &Repo<DB>, asked_at: Place) -> Result<Pool<DB>, Error> {
+fn plain<DB: Supported>(repo: &Repo<DB>, asked_at: Option<Place>) -> Result<Pool<DB>, Error> {
     let pool = repo.pool.get().filter(|_| repo.mode() == Mode::Auto);
     pool.cloned().ok_or_else(|| nobody(repo, asked_at))
 }
 
-fn nobody<DB: Supported>(repo: &Repo<DB>, asked_at: Place) -> Error {
+fn nobody<DB: Supported>(repo: &Repo<DB>, asked_at: Option<Place>) -> Error {
     let mode = match repo.mode() {
         Mode::Auto => "`Auto`, but the repo was given no pool",
         Mode::Manual => "`Manual`: a `#[sandboxed]` test has started, so only owners use it",

@@ -4,6 +4,7 @@ use super::Repo;
 use crate::error::Error;
 use sqlx::Pool;
 use std::future::{Future, ready};
+use std::panic::Location;
 
 /// A database that [`Repo`] supports.
 pub trait Supported: sqlx::Database {}
@@ -17,6 +18,7 @@ pub(super) fn owner_is_current() -> bool {
 
 pub(super) fn pool<DB: Supported>(
     repo: &Repo<DB>,
+    _: Option<&'static Location<'static>>,
 ) -> impl Future<Output = Result<Pool<DB>, Error>> + Send + use<DB> {
     let pool = repo.pool.get().cloned();
     ready(pool.ok_or(Error::NotConnected { repo: repo.name }))
