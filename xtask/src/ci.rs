@@ -17,5 +17,5 @@ pub(crate) fn run() -> Result {
         .env("RUSTDOCFLAGS", "-D warnings")
         .run()?;
     production::check()?;
-    test::run()
+    test::run_all()
 }

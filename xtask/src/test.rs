@@ -9,6 +9,10 @@ pub(crate) const FEATURES: &[&str] = &["", "macros", "sqlite", "macros,sqlite", 
 
 pub(crate) fn run() -> Result {
     tools::install_missing()?;
+    run_all()
+}
+
+pub(crate) fn run_all() -> Result {
     Step::cargo("test --workspace").run()?;
     for features in FEATURES {
         Step::cargo(&with_features("test --package heirloom", features)).run()?;
