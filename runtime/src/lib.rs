@@ -1,4 +1,11 @@
-#![doc = include_str!("lib.md")]
+#![cfg_attr(
+    all(feature = "macros", feature = "sandbox", feature = "sqlite"),
+    doc = include_str!("lib.md")
+)]
+#![cfg_attr(
+    not(all(feature = "macros", feature = "sandbox", feature = "sqlite")),
+    doc = "Gives every async test its own view of a real database. Its documentation is built with all features."
+)]
 
 mod context;
 mod error;

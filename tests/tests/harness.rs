@@ -103,6 +103,43 @@ fn teardown_runs_last_first_as_the_owner_and_every_failure_is_told() {
     }
 }
 
+#[test]
+fn a_test_that_should_panic_passes_by_its_panic_alone() {
+    let text = failure_of(|| {
+        test("panics").should_panic().run(|_: Sandbox| async {
+            assert_eq!(1, 2, "as planned");
+            Ok(())
+        })
+    });
+    assert!(text.contains("as planned"), "{text}");
+
+    // libtest takes any panic for the expected one, so what else goes wrong must not be one.
+    drop(
+        test("fixture")
+            .should_panic()
+            .run(|sandbox: Sandbox| async move {
+                let place = sandbox.owner().started_at();
+                heirloom::__private::argument::<Unlucky>(&sandbox, "app: Unlucky", place)
+                    .await
+                    .map(drop)
+            }),
+    );
+    drop(
+        test("teardown")
+            .should_panic()
+            .run(|sandbox: Sandbox| async move {
+                sandbox.on_teardown(|| async { Err("the server did not stop".into()) });
+                assert_eq!(1, 2, "as planned");
+                Ok(())
+            }),
+    );
+    drop(
+        test("no_panic")
+            .should_panic()
+            .run(|_: Sandbox| async { Ok(()) }),
+    );
+}
+
 struct Unlucky;
 
 impl FromSandbox for Unlucky {

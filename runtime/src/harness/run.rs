@@ -33,6 +33,7 @@ pub struct Test {
     worker_threads: Option<usize>,
     multi_thread: bool,
     drain_timeout: Duration,
+    should_panic: bool,
     #[cfg(feature = "_database")]
     pub(super) database: super::database::Database,
 }
@@ -66,6 +67,7 @@ impl Test {
             worker_threads: None,
             multi_thread: false,
             drain_timeout: DRAIN_TIMEOUT,
+            should_panic: false,
             #[cfg(feature = "_database")]
             database: super::database::Database::default(),
         }
@@ -86,6 +88,13 @@ impl Test {
     /// Sets how long the end of the test waits for threads and connections it left behind. Default 5 s.
     pub fn drain_timeout(mut self, patience: Duration) -> Self {
         self.drain_timeout = patience;
+        self
+    }
+
+    /// Says that the body is to panic, as `#[should_panic]` does: then a panic is no failure, and nothing else that goes
+    /// wrong is taken for it.
+    pub fn should_panic(mut self) -> Self {
+        self.should_panic = true;
         self
     }
 
@@ -146,12 +155,19 @@ impl Test {
         let mut failures = tear_down(&runtime, &sandbox, &carrier);
         owner.close(self.at);
         failures.extend(self.stop(runtime, &owner));
-        let failed =
-            !failures.is_empty() || !matches!(&ended, Ok(Ok(code)) if *code == ExitCode::SUCCESS);
+        let failed = !failures.is_empty() || !self.went_as_planned(&ended);
         failures.extend(self.checkin(&owner, failed));
         owner.end();
         drop(marked);
-        report(&owner, ended, &failures)
+        self.report(&owner, ended, &failures)
+    }
+
+    fn went_as_planned(&self, ended: &Ended) -> bool {
+        match ended {
+            Err(_) => self.should_panic,
+            Ok(Ok(code)) => *code == ExitCode::SUCCESS && !self.should_panic,
+            Ok(Err(_)) => false,
+        }
     }
 
     fn runtime(&self, owner: &Owner) -> Runtime {
@@ -187,6 +203,28 @@ impl Test {
         })
     }
 
+    /// Fails the test with what came first; all of it is printed.
+    ///
+    /// A test that should panic fails by returning: any panic of ours would be taken for the one it waits for.
+    fn report(&self, owner: &Owner, ended: Ended, failures: &[Failure]) -> Outcome {
+        let mut texts: Vec<String> = failures.iter().map(Failure::text).collect();
+        if let Ok(Err(fixture)) = &ended {
+            texts.insert(0, fixture.text());
+        }
+        for text in &texts {
+            eprintln!("heirloom: `{owner}`: {text}");
+        }
+        if self.should_panic && !texts.is_empty() {
+            return Outcome(ExitCode::FAILURE);
+        }
+        match ended {
+            // The panic hook has printed the message and the place already.
+            Err(panic) => resume_unwind(panic),
+            Ok(Ok(code)) if texts.is_empty() => Outcome(code),
+            Ok(_) => resume_unwind(Box::new(texts.join("\n"))),
+        }
+    }
+
     #[cfg(feature = "_database")]
     fn checkin(&self, owner: &Owner, failed: bool) -> Vec<Failure> {
         super::database::checkin(owner, failed, self.drain_timeout)
@@ -201,6 +239,9 @@ impl Test {
         Vec::new()
     }
 }
+
+/// How the body ended: with an exit code, without having run because a fixture failed, or in a panic.
+type Ended = std::thread::Result<Result<ExitCode, Failure>>;
 
 /// Runs what was registered for the end, each by itself, as the owner.
 fn tear_down(runtime: &Runtime, sandbox: &Sandbox, carrier: &Carrier) -> Vec<Failure> {
@@ -222,29 +263,6 @@ fn tear_down(runtime: &Runtime, sandbox: &Sandbox, carrier: &Carrier) -> Vec<Fai
         ));
     }
     failures
-}
-
-/// Fails the test with what came first; the rest is printed above it.
-fn report(
-    owner: &Owner,
-    ended: std::thread::Result<Result<ExitCode, Failure>>,
-    failures: &[Failure],
-) -> Outcome {
-    let texts: Vec<String> = failures.iter().map(Failure::text).collect();
-    for text in &texts {
-        eprintln!("heirloom: `{owner}`: {text}");
-    }
-    match ended {
-        // The panic hook has printed the message and the place already.
-        Err(panic) => resume_unwind(panic),
-        Ok(Err(failure)) => {
-            let text = failure.text();
-            eprintln!("heirloom: `{owner}`: {text}");
-            resume_unwind(Box::new(text))
-        }
-        Ok(Ok(_)) if !texts.is_empty() => resume_unwind(Box::new(texts.join("\n"))),
-        Ok(Ok(code)) => Outcome(code),
-    }
 }
 
 fn message(panic: &(dyn Any + Send)) -> &str {
