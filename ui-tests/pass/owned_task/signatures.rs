@@ -3,6 +3,7 @@
 #![allow(
     clippy::must_use_candidate,
     clippy::missing_errors_doc,
+    clippy::missing_panics_doc,
     clippy::missing_safety_doc
 )]
 #![allow(async_fn_in_trait)]

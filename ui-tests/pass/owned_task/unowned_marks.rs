@@ -23,7 +23,7 @@ async fn everything(flag: Option<u8>) {
     match flag {
         #[unowned("an arm")]
         Some(_) => drop(std::thread::spawn(|| {})),
-        None => {}
+        None => println!("no flag"),
     }
     #[unowned("a macro")]
     assert!(tokio::spawn(async { true }).await.unwrap());
