@@ -10,7 +10,7 @@ use crate::{args, unowned};
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::visit_mut::VisitMut;
-use syn::{Attribute, ImplItem, ImplItemFn, Item, ItemFn, TraitItem, TraitItemFn};
+use syn::{Attribute, Expr, ImplItem, ImplItemFn, Item, ItemFn, TraitItem, TraitItemFn};
 
 /// The attribute as a function from tokens to tokens.
 pub(crate) fn run(args: TokenStream, item: TokenStream) -> TokenStream {
@@ -209,8 +209,28 @@ impl<'a> Inside<'a> {
                 let items = module.content.iter_mut().flat_map(|(_, items)| items);
                 items.for_each(|item| self.item(item));
             }
+            Item::Static(item) => self.made_once(&mut item.expr),
             other => self.rewriter.visit_item_mut(other),
         }
+    }
+
+    /// A `static` outlives every owner, so what it starts can belong to none.
+    fn made_once(&mut self, value: &mut Expr) {
+        let mut rewriter = Rewriter::new(self.ctx, &Policy::Note);
+        rewriter.visit_expr_mut(value);
+        let spawns = rewriter.found.iter().map(|found| {
+            error(
+                &found.at,
+                format!(
+                    "`{}` in a `static` starts a task that outlives every owner",
+                    found.what
+                ),
+                "mark the `static` with `#[unowned(\"why\")]`, or start the task in a function",
+            )
+        });
+        let sink = &mut self.rewriter.sink;
+        sink.extend(spawns);
+        sink.extend(rewriter.sink.into_errors());
     }
 
     /// An item of an annotated `mod`: it may have its own attribute, or a mark.

@@ -23,7 +23,7 @@ pub(crate) enum Work {
 enum Where {
     /// As a function and as a method.
     Anywhere,
-    /// As a function below a path that names rayon, and as a method if the work is a closure literal.
+    /// As a function below a path that names rayon, and as a method if some of the work is a closure literal.
     Rayon,
 }
 
@@ -32,25 +32,27 @@ struct Spawn {
     name: &'static str,
     place: Where,
     work: Work,
-    /// Which argument is the work, by the number of arguments after the receiver.
-    methods: &'static [(usize, usize)],
-    /// The same for free functions; every argument listed is work.
-    functions: &'static [(usize, &'static [usize])],
+    /// Which arguments are the work, by the number of arguments after the receiver.
+    methods: Positions,
+    /// The same for free functions.
+    functions: Positions,
 }
 
-const ONLY: &[(usize, usize)] = &[(1, 0)];
-const KEYED: &[(usize, usize)] = &[(1, 0), (2, 1)];
-const THEN_HANDLE: &[(usize, usize)] = &[(2, 0), (3, 1)];
-const FREE: &[(usize, &[usize])] = &[(1, &[0])];
-const FREE_PAIR: &[(usize, &[usize])] = &[(2, &[0, 1])];
+/// Which arguments are the work, by the number of arguments.
+type Positions = &'static [(usize, &'static [usize])];
 
-const fn spawn(name: &'static str, work: Work, methods: &'static [(usize, usize)]) -> Spawn {
+const ONLY: Positions = &[(1, &[0])];
+const PAIR: Positions = &[(2, &[0, 1])];
+const KEYED: Positions = &[(1, &[0]), (2, &[1])];
+const THEN_HANDLE: Positions = &[(2, &[0]), (3, &[1])];
+
+const fn spawn(name: &'static str, work: Work, methods: Positions) -> Spawn {
     Spawn {
         name,
         place: Where::Anywhere,
         work,
         methods,
-        functions: FREE,
+        functions: ONLY,
     }
 }
 
@@ -60,7 +62,7 @@ const fn rayon(name: &'static str, work: Work) -> Spawn {
         place: Where::Rayon,
         work,
         methods: ONLY,
-        functions: FREE,
+        functions: ONLY,
     }
 }
 
@@ -73,8 +75,8 @@ const SPAWNS: &[Spawn] = &[
     spawn("spawn_local_on", Work::Once, THEN_HANDLE),
     spawn("spawn_blocking_on", Work::Once, THEN_HANDLE),
     spawn("spawn_pinned", Work::Callback, ONLY),
-    spawn("spawn_pinned_by_idx", Work::Callback, &[(2, 0)]),
-    spawn("spawn_scoped", Work::Once, &[(2, 1)]),
+    spawn("spawn_pinned_by_idx", Work::Callback, &[(2, &[0])]),
+    spawn("spawn_scoped", Work::Once, &[(2, &[1])]),
     spawn("spawn_unchecked", Work::Once, ONLY),
     spawn("spawn_fifo", Work::Once, ONLY),
     spawn("spawn_broadcast", Work::ManyStatic, ONLY),
@@ -96,15 +98,15 @@ const SPAWNS: &[Spawn] = &[
         name: "join",
         place: Where::Rayon,
         work: Work::Once,
-        methods: &[],
-        functions: FREE_PAIR,
+        methods: PAIR,
+        functions: PAIR,
     },
     Spawn {
         name: "join_context",
         place: Where::Rayon,
         work: Work::Once,
-        methods: &[],
-        functions: FREE_PAIR,
+        methods: PAIR,
+        functions: PAIR,
     },
 ];
 
@@ -161,11 +163,12 @@ pub(crate) fn function(path: &Path, args: &[&Expr]) -> Option<Site> {
             .is_some_and(|owner| RECEIVERS.contains(&owner))
     {
         let after = args.len().checked_sub(1)?;
-        vec![position(spawn.methods, after)? + 1]
+        let after_receiver = positions(spawn.methods, after)?;
+        after_receiver.iter().map(|index| index + 1).collect()
     } else if spawn.place == Where::Rayon && !below_rayon {
         return None;
     } else {
-        position_all(spawn.functions, args.len())?
+        positions(spawn.functions, args.len())?.to_vec()
     };
     Some(Site {
         works,
@@ -178,14 +181,16 @@ pub(crate) fn function(path: &Path, args: &[&Expr]) -> Option<Site> {
 /// Whether calling this method with these arguments starts work.
 pub(crate) fn method(name: &str, args: &[&Expr]) -> Option<Site> {
     let spawn = named(name)?;
-    let index = position(spawn.methods, args.len())?;
-    if spawn.place == Where::Rayon && !matches!(args[index], Expr::Closure(_)) {
+    let works = positions(spawn.methods, args.len())?;
+    let is_literal = |index: &usize| matches!(args[*index], Expr::Closure(_));
+    let is_literal = works.iter().any(is_literal);
+    if spawn.place == Where::Rayon && !is_literal && name != "install" {
         return None;
     }
     Some(Site {
-        works: vec![index],
+        works: works.to_vec(),
         work: spawn.work,
-        known: spawn.name != "spawn",
+        known: name != "spawn" && (is_literal || name != "install"),
         needs_tokio: false,
     })
 }
@@ -210,6 +215,11 @@ pub(crate) fn is_name(name: &str) -> bool {
     named(name).is_some_and(|spawn| spawn.place == Where::Anywhere)
 }
 
+/// Whether this name may be a spawn, depending on what stands around it.
+pub(crate) fn may_be_name(name: &str) -> bool {
+    named(name).is_some()
+}
+
 /// Whether this is a module or crate whose spawns are known.
 pub(crate) fn is_module(name: &str) -> bool {
     KNOWN.contains(&name)
@@ -219,18 +229,11 @@ fn named(name: &str) -> Option<&'static Spawn> {
     SPAWNS.iter().find(|spawn| spawn.name == name)
 }
 
-fn position(positions: &[(usize, usize)], count: usize) -> Option<usize> {
+fn positions(positions: Positions, count: usize) -> Option<&'static [usize]> {
     positions
         .iter()
         .find(|(n, _)| *n == count)
-        .map(|(_, index)| *index)
-}
-
-fn position_all(positions: &[(usize, &[usize])], count: usize) -> Option<Vec<usize>> {
-    positions
-        .iter()
-        .find(|(n, _)| *n == count)
-        .map(|(_, works)| works.to_vec())
+        .map(|(_, works)| *works)
 }
 
 fn qualifier(path: &Path) -> Option<String> {

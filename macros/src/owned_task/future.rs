@@ -158,28 +158,77 @@ impl VisitMut for Unnamed {
     }
 }
 
-/// A `fn` whose value is an async block, bare or boxed, is an `async fn` written by hand or by `#[async_trait]`.
+/// A `fn` whose value is an async block, bare or boxed, is an `async fn` written by hand or by `#[async_trait]`. The
+/// value of every branch counts, and so does every `return`.
 pub(super) fn own_tail(ctx: &Ctx, block: &mut Block) {
-    let Some(Stmt::Expr(tail, None)) = block.stmts.last_mut() else {
-        return;
-    };
-    let future = match tail {
-        Expr::Async(_) => tail,
-        Expr::Call(call) if is_box_pin(call) => match call.args.first_mut() {
-            Some(boxed @ Expr::Async(_)) => boxed,
-            _ => return,
-        },
-        Expr::MethodCall(call) if call.method == "boxed" || call.method == "boxed_local" => {
-            match &mut *call.receiver {
-                boxed @ Expr::Async(_) => boxed,
-                _ => return,
+    Returned { ctx }.visit_block_mut(block);
+    own_value_of(ctx, block);
+}
+
+fn own_value_of(ctx: &Ctx, block: &mut Block) {
+    if let Some(Stmt::Expr(tail, None)) = block.stmts.last_mut() {
+        own_value(ctx, tail);
+    }
+}
+
+fn own_value(ctx: &Ctx, value: &mut Expr) {
+    match value {
+        Expr::Async(_) => own(ctx, value),
+        Expr::Block(block) => own_value_of(ctx, &mut block.block),
+        Expr::Unsafe(block) => own_value_of(ctx, &mut block.block),
+        Expr::Paren(inner) => own_value(ctx, &mut inner.expr),
+        Expr::Cast(cast) => own_value(ctx, &mut cast.expr),
+        Expr::If(branches) => {
+            own_value_of(ctx, &mut branches.then_branch);
+            if let Some((_, other)) = &mut branches.else_branch {
+                own_value(ctx, other);
             }
         }
-        _ => return,
-    };
+        Expr::Match(branches) => branches
+            .arms
+            .iter_mut()
+            .for_each(|arm| own_value(ctx, &mut arm.body)),
+        Expr::Call(call) if is_box_pin(call) => {
+            if let Some(boxed @ Expr::Async(_)) = call.args.first_mut() {
+                own(ctx, boxed);
+            }
+        }
+        Expr::MethodCall(call) if call.method == "boxed" || call.method == "boxed_local" => {
+            if let boxed @ Expr::Async(_) = &mut *call.receiver {
+                own(ctx, boxed);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn own(ctx: &Ctx, future: &mut Expr) {
     let span = future.span();
     let task = quote_spanned!(Span::call_site().located_at(span)=> #ctx::__private::task(#future));
     *future = Expr::Verbatim(task);
+}
+
+/// Finds the values that a function returns early. What a closure, an async block or a nested item returns is not the
+/// function's.
+struct Returned<'a> {
+    ctx: &'a Ctx,
+}
+
+impl VisitMut for Returned<'_> {
+    fn visit_expr_mut(&mut self, expr: &mut Expr) {
+        match expr {
+            Expr::Closure(_) | Expr::Async(_) => {}
+            Expr::Return(early) => {
+                if let Some(value) = &mut early.expr {
+                    self.visit_expr_mut(value);
+                    own_value(self.ctx, value);
+                }
+            }
+            other => visit_mut::visit_expr_mut(self, other),
+        }
+    }
+
+    fn visit_item_mut(&mut self, _: &mut syn::Item) {}
 }
 
 fn is_box_pin(call: &ExprCall) -> bool {

@@ -25,7 +25,7 @@ const TEXT: &[&str] = &[
 
 impl Rewriter<'_> {
     pub(super) fn macro_call(&mut self, mac: &mut Macro) {
-        if ends_with(&mac.path, TEXT) || first_spawn(&mac.tokens).is_none() {
+        if ends_with(&mac.path, TEXT) || !may_spawn(&mac.tokens) {
             return;
         }
         match Tokens::parse(&mac.tokens) {
@@ -266,6 +266,15 @@ impl ToTokens for Branch {
         self.handler.to_tokens(tokens);
         self.comma.to_tokens(tokens);
     }
+}
+
+/// Whether it is worth while to read these tokens.
+fn may_spawn(tokens: &TokenStream) -> bool {
+    tokens.clone().into_iter().any(|tree| match tree {
+        TokenTree::Group(group) => may_spawn(&group.stream()),
+        TokenTree::Ident(name) => spawns::may_be_name(&name.to_string()),
+        _ => false,
+    })
 }
 
 /// The first thing in these tokens that looks like a spawn: a call of that name, or `tokio::spawn` as a value.

@@ -22,6 +22,23 @@ pub(super) fn work(
     site: &Site,
     arg: &mut Expr,
 ) -> syn::Result<NeedsCarrier> {
+    // An attribute may stand on an argument, but not on what is inside of the wrapper.
+    let attrs = super::attributes(arg)
+        .map(std::mem::take)
+        .unwrap_or_default();
+    let needs_carrier = unadorned(ctx, unowned, site, arg)?;
+    if !attrs.is_empty() {
+        *arg = Expr::Verbatim(quote!(#(#attrs)* #arg));
+    }
+    Ok(needs_carrier)
+}
+
+fn unadorned(
+    ctx: &Ctx,
+    unowned: Option<&LitStr>,
+    site: &Site,
+    arg: &mut Expr,
+) -> syn::Result<NeedsCarrier> {
     let wrap = Wrap { ctx, unowned };
     match arg {
         Expr::Paren(inner) => return work(ctx, unowned, site, &mut inner.expr),
