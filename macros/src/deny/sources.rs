@@ -2,7 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::path::{Path, PathBuf};
-use syn::{Attribute, Expr, ExprLit, ItemMod, Lit, Meta};
+use syn::{Attribute, Expr, ExprLit, ItemMod, Lit, LitStr, Macro, Meta};
 
 /// One parsed file.
 pub(super) struct Source {
@@ -14,6 +14,8 @@ pub(super) struct Source {
 /// Where the modules of a file are looked for.
 #[derive(Clone)]
 pub(super) struct Dirs {
+    /// Of the file, also inside an inline module; `include!` starts here.
+    file: PathBuf,
     /// Of the file itself; `#[path]` starts here.
     own: PathBuf,
     /// Of its modules: `own`, or `own/name` for a file that is not a root or a `mod.rs`.
@@ -34,7 +36,11 @@ impl Dirs {
             (false, true) => vec![own.clone()],
             (false, false) => vec![below],
         };
-        Self { own, modules }
+        Self {
+            file: own.clone(),
+            own,
+            modules,
+        }
     }
 
     /// Inside an inline `mod name { .. }`.
@@ -42,6 +48,7 @@ impl Dirs {
         let names = paths(&module.attrs);
         let folder = names.first().cloned().unwrap_or_else(|| bare(module));
         Self {
+            file: self.file.clone(),
             own: self.modules[0].join(&folder),
             modules: self.modules.iter().map(|dir| dir.join(&folder)).collect(),
         }
@@ -128,6 +135,22 @@ impl Sources {
         }
     }
 
+    /// Follows `include!("..")`; its items stand where the macro stands.
+    pub(super) fn follow_include(&mut self, mac: &Macro, dirs: &Dirs) {
+        let Some(path) = included(mac).map(|name| dirs.file.join(name)) else {
+            return;
+        };
+        // One that is not there may be behind a `#[cfg]`; otherwise the compiler says so.
+        if is_rust(&path) && path.is_file() && self.seen.insert(path.clone()) {
+            let file = path.parent().map(Path::to_path_buf).unwrap_or_default();
+            let dirs = Dirs {
+                file,
+                ..dirs.clone()
+            };
+            self.queue.push_back((path, dirs));
+        }
+    }
+
     /// Follows `mod name;`.
     pub(super) fn follow(&mut self, module: &ItemMod, dirs: &Dirs, from: &str) {
         let found: Vec<_> = dirs
@@ -156,6 +179,21 @@ impl Sources {
             }
         }
     }
+}
+
+fn is_rust(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "rs")
+}
+
+/// The file in `include!("..")`. One whose name is put together, as that of a generated file, is not followed.
+fn included(mac: &Macro) -> Option<String> {
+    let is_include = mac
+        .path
+        .segments
+        .last()
+        .is_some_and(|last| last.ident == "include");
+    let file = is_include.then(|| mac.parse_body::<LitStr>().ok())?;
+    file.map(|file| file.value())
 }
 
 fn absolute(root: &Path, manifest: Option<&Path>) -> PathBuf {

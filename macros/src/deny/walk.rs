@@ -126,6 +126,9 @@ impl Walk<'_> {
             Item::Static(item) if !self.covered => {
                 self.note(|rewriter| rewriter.visit_expr_mut(&mut item.expr));
             }
+            Item::Macro(call) if !self.covered && call.mac.path.is_ident("include") => {
+                self.sources.follow_include(&call.mac, &self.dirs);
+            }
             Item::Use(_) | Item::Macro(_) if !self.covered && !self.in_body => {
                 self.note(|rewriter| rewriter.visit_item_mut(item));
             }

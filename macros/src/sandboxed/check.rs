@@ -18,6 +18,8 @@ const RULES: &[fn(&ItemFn) -> Mistakes] = &[
     has_no_generics,
     takes_owned_arguments,
     gives_rstest_names,
+    has_rstest_for_its_arguments,
+    takes_every_argument_always,
     is_one_test,
     is_not_unowned,
     panics_without_value,
@@ -151,6 +153,38 @@ fn gives_rstest_names(function: &ItemFn) -> Mistakes {
         .map(|arg| {
             let help = "name it, and take it apart in the body: `let pattern = name;`";
             error(&arg.pat, "an argument of rstest needs a name here", help)
+        })
+        .collect()
+}
+
+/// Such an attribute would be taken off without a word.
+fn has_rstest_for_its_arguments(function: &ItemFn) -> Mistakes {
+    if rstest::is_below(function) {
+        return Vec::new();
+    }
+    let attributes = typed(function).filter_map(rstest::owned_by);
+    attributes
+        .map(|attribute| {
+            let name = as_typed(attribute.path());
+            let wrong = format!("`#[{name}]` is an attribute of rstest, and this test has none");
+            let help = format!("put `#[rstest]` below `#[sandboxed]`, or remove `#[{name}]`");
+            error(attribute.path(), wrong, help)
+        })
+        .collect()
+}
+
+fn takes_every_argument_always(function: &ItemFn) -> Mistakes {
+    let conditions = typed(function)
+        .flat_map(|arg| &arg.attrs)
+        .filter(|attribute| is_named(attribute, &["cfg"]));
+    conditions
+        .map(|condition| {
+            let help = "put `#[cfg(..)]` on the test, and write a second test for the other case";
+            error(
+                condition.path(),
+                "an argument of a test cannot be conditional",
+                help,
+            )
         })
         .collect()
 }

@@ -36,9 +36,14 @@ pub(super) fn is_below(function: &ItemFn) -> bool {
 
 /// Whether rstest gives this argument.
 pub(super) fn owns(arg: &PatType) -> bool {
+    owned_by(arg).is_some()
+}
+
+/// The attribute that makes this argument rstest's.
+pub(super) fn owned_by(arg: &PatType) -> Option<&Attribute> {
     arg.attrs
         .iter()
-        .any(|attribute| is_named(attribute, ARGUMENTS))
+        .find(|attribute| is_named(attribute, ARGUMENTS))
 }
 
 /// Attributes that mean nothing once the function is given back as a plain one.

@@ -132,3 +132,23 @@ fn what_cannot_be_read_is_said() {
         "{missing:?}"
     );
 }
+
+#[test]
+fn an_included_file_stands_where_it_is_included() {
+    const SPAWN: &str = "mod below;\nfn f() {\n    tokio::spawn(x);\n}\n";
+    let sources = Sources::new(
+        "included",
+        &[
+            (
+                "src/lib.rs",
+                "mod inline { include!(\"parts/part.rs\"); } include!(concat!(env!(\"OUT_DIR\"), \"/made.rs\"));",
+            ),
+            ("src/parts/part.rs", SPAWN),
+            ("src/inline/below.rs", "fn g() { tokio::spawn(x); }"),
+        ],
+    );
+    assert_eq!(
+        sources.places(),
+        ["src/inline/below.rs:1:10", "src/parts/part.rs:3:5"]
+    );
+}
