@@ -170,3 +170,21 @@ async fn every_case_has_its_own_database(
         .bind(email);
     insert.execute(&pool).await.expect("nobody else is here");
 }
+
+#[sandboxed]
+#[should_panic(expected = "the body, not the teardown")]
+async fn an_expected_panic_keeps_no_database(sandbox: Sandbox, pool: SqlitePool) {
+    let database = pool.connect_options().get_filename().to_owned();
+    let home = database
+        .ancestors()
+        .nth(3)
+        .expect("it lies deeper")
+        .to_owned();
+    let kept = home.join("failed/attributes.an_expected_panic_keeps_no_database.default.sqlite");
+    sandbox.on_teardown(move || async move {
+        // Of an earlier run, too: this one has not ended yet.
+        assert!(!kept.exists());
+        Ok(())
+    });
+    panic!("the body, not the teardown");
+}

@@ -162,7 +162,10 @@ fn setup(ctx: &Ctx, args: &Args, function: &ItemFn) -> TokenStream {
     let name = as_typed(&function.sig.ident);
     let name = name.trim_start_matches("r#");
     let place = place(ctx, function.sig.ident.span());
-    let options = options(ctx, args);
+    let mut options = options(ctx, args);
+    if panic_is_expected(function) {
+        options.push(quote!(should_panic()));
+    }
     quote! {
         #ctx::__private::Test::new(
             #ctx::__private::module_path!(),
@@ -172,6 +175,17 @@ fn setup(ctx: &Ctx, args: &Args, function: &ItemFn) -> TokenStream {
         )
         #(.#options)*
     }
+}
+
+/// Among rstest's cases `#[should_panic]` may be that of a single one, so nothing is said of them.
+fn panic_is_expected(function: &ItemFn) -> bool {
+    let has = |name| {
+        function
+            .attrs
+            .iter()
+            .any(|attribute| is_named(attribute, &[name]))
+    };
+    has("should_panic") && !has("case")
 }
 
 fn options(ctx: &Ctx, args: &Args) -> Vec<TokenStream> {
