@@ -201,6 +201,8 @@ fn closures_with_arguments() {
             upgrade.on_upgrade(move |socket| chat(socket));
             upgrade.on_upgrade(listen);
             supervisor.spawn(move || work());
+                supervisor.spawn(|| work());
+                supervisor.spawn(|| async { work().await });
             supervisor.spawn(async |input| work(input).await);
             rayon::spawn_broadcast(|context| work(context));
             pool.broadcast(|context| work(context));

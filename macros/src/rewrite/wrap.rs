@@ -185,6 +185,13 @@ impl Wrap<'_> {
                 }
             }
         };
+        // The compiler blames the argument of a call only if both were written in the same place. A block would set
+        // off a lint there.
+        if !matches!(arg, Expr::Block(_)) {
+            let (first, last) = ends(arg);
+            wrapping.match_token.span = first;
+            wrapping.brace_token = syn::token::Brace(last);
+        }
         *wrapping.expr = arg.clone();
         Expr::Match(wrapping)
     }
@@ -196,6 +203,10 @@ impl Wrap<'_> {
             site.work == Work::Callback || matches!(without_braces(&closure.body), Expr::Async(_));
         let many = [Work::Many, Work::ManyStatic].contains(&site.work)
             || !site.known && closure.capture.is_some();
+        let may_be_repeated = !site.known && closure.capture.is_none();
+        if closure.asyncness.is_none() && closure.inputs.is_empty() && may_be_repeated {
+            return Some((self.repeated(closure, returns_future), false));
+        }
         if closure.asyncness.is_none() && !returns_future && !many && closure.inputs.is_empty() {
             return None;
         }
@@ -211,12 +222,37 @@ impl Wrap<'_> {
             (_, Some(_)) => quote!(::core::clone::Clone::clone(&#carrier)),
             (_, None) => carrier.to_token_stream(),
         });
+        let at = closure.span();
         *closure.body = self.closure_body(&closure, entered, returns_future);
         if borrows {
             return Some((closure.into_token_stream(), true));
         }
         let captured = self.captured(&carrier);
-        Some((quote!({ #captured #closure }), false))
+        Some((quote_spanned!(at=> { #captured #closure }), false))
+    }
+
+    /// A closure that may be called once or many times, and captures as it likes: another closure around it is as
+    /// callable as it is itself.
+    fn repeated(&self, closure: &ExprClosure, returns_future: bool) -> TokenStream {
+        // What is wrong with the closure is wrong with the one around it: both are reported at the same place.
+        let span = Span::mixed_site().located_at(closure.span());
+        let (carrier, work, scope) = (local("carrier"), local("work"), local("scope"));
+        let (ctx, capture) = (self.ctx, self.capture());
+        let lints = allow(&quote!(unused_mut, clippy::redundant_closure));
+        let mut called = parse_quote_spanned!(span=> #work());
+        if returns_future {
+            called = self.by_trait(&called);
+        }
+        let content = quote_spanned! {span=>
+            let #carrier = #capture;
+            #lints
+            let mut #work = #closure;
+            move || {
+                let #scope = #ctx::__private::Carrier::enter_once(::core::clone::Clone::clone(&#carrier));
+                #called
+            }
+        };
+        quote_spanned!(closure.span()=> { #content })
     }
 
     fn closure_body(&self, closure: &ExprClosure, entered: Stmt, returns_future: bool) -> Expr {
@@ -264,6 +300,13 @@ impl Wrap<'_> {
         let scope = local("scope");
         parse_quote!(let #scope = #ctx::__private::Carrier::enter_once(#carrier);)
     }
+}
+
+/// Where an expression begins and ends.
+fn ends(expr: &Expr) -> (Span, Span) {
+    let mut tokens = expr.to_token_stream().into_iter().map(|token| token.span());
+    let first = tokens.next().unwrap_or_else(Span::call_site);
+    (first, tokens.last().unwrap_or(first))
 }
 
 fn in_block(first: Stmt, tail: Expr) -> Expr {

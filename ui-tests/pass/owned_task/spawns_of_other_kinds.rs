@@ -60,6 +60,23 @@ impl Supervisor {
     }
 }
 
+struct Repeats;
+
+impl Repeats {
+    fn spawn<F: FnMut() + Send>(&self, mut work: F) {
+        work();
+        work();
+    }
+}
+
+struct Shares;
+
+impl Shares {
+    fn spawn<F: Fn() -> u8 + Send + 'static>(&self, work: F) -> u8 {
+        work() + work()
+    }
+}
+
 struct Async;
 
 impl Async {
@@ -88,6 +105,11 @@ fn everything() {
     let boxed: Pin<Box<dyn Future<Output = u8> + Send>> = Box::pin(async { 2 });
     assert_eq!(Boxes.spawn(boxed), 2);
     assert_eq!(Boxes.spawn_blocking(Box::new(|| 3)), 3);
+    assert_eq!(Supervisor.spawn(|| async { 1 }), 2);
+    assert_eq!(Shares.spawn(|| "three".len().try_into().unwrap()), 10);
+    let mut count = 0;
+    Repeats.spawn(|| count += 1);
+    assert_eq!(count, 2);
     let start = 3;
     assert_eq!(Supervisor.spawn(move || async move { start }), 6);
     assert_eq!(Async.spawn(async move |value| value + start), 9);
