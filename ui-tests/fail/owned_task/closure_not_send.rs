@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 #[owned_task]
 fn job() {
-    let (first, second) = (Rc::new(1), Rc::new("b"));
+    let (first, second) = (Rc::new(1), Rc::new(2));
     std::thread::spawn(|| drop(first));
     std::thread::Builder::new().spawn(move || drop(second)).unwrap();
 }
