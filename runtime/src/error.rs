@@ -106,8 +106,9 @@ pub enum Error {
     /// A file or directory that heirloom keeps for itself could not be used.
     #[cfg(feature = "sandbox")]
     #[error(
-        "cannot {doing} {}\n\n  help: make the directory writable, or set HEIRLOOM_DIR to one that is",
-        path.display()
+        "cannot {doing} {}\n\n  help: {}",
+        path.display(),
+        files_help(source)
     )]
     Files {
         /// What was being done: `create`, `lock`, `write`, …
@@ -121,12 +122,14 @@ pub enum Error {
 
     /// A fixture named on the attribute failed.
     #[cfg(feature = "sandbox")]
-    #[error("fixture `{name}` of `{owner}` failed")]
+    #[error("fixture `{name}` of `{owner}` failed{}", kept_at(kept.as_deref()))]
     Fixture {
         /// The fixture, as written on the attribute.
         name: &'static str,
         /// The test.
         owner: String,
+        /// Where the database is kept as it was then.
+        kept: Option<std::path::PathBuf>,
         /// The database's own error.
         #[source]
         source: BoxError,
@@ -204,6 +207,33 @@ impl Error {
 impl From<Error> for sqlx::Error {
     fn from(error: Error) -> Self {
         Self::Configuration(Box::new(error))
+    }
+}
+
+#[cfg(feature = "sandbox")]
+fn kept_at(file: Option<&std::path::Path>) -> String {
+    file.map_or_else(String::new, |file| {
+        format!("\n  the database as it was then: {}", file.display())
+    })
+}
+
+#[cfg(feature = "sandbox")]
+fn files_help(error: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind;
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            "free some space, or set HEIRLOOM_DIR to a directory where there is some"
+        }
+        ErrorKind::NotFound => {
+            "was it removed while the tests run, by `cargo clean` perhaps? run them again"
+        }
+        ErrorKind::PermissionDenied
+        | ErrorKind::ReadOnlyFilesystem
+        | ErrorKind::NotADirectory
+        | ErrorKind::AlreadyExists => {
+            "make the directory writable, or set HEIRLOOM_DIR to one that is"
+        }
+        _ => "see the cause; too many open files is `ulimit -n`, another directory is HEIRLOOM_DIR",
     }
 }
 

@@ -17,6 +17,8 @@ use std::time::Duration;
 /// Who a session is for.
 #[derive(Clone, Debug)]
 pub struct Tenant {
+    /// The package's directory: two packages may have tests of one name.
+    pub package: String,
     /// The repo: an owner may have several.
     pub repo: &'static str,
     /// The owner's name, `module::test`.
@@ -39,6 +41,15 @@ pub enum Verdict {
     Discard,
     /// The test failed: a private copy is kept for a look at it.
     Keep,
+}
+
+/// What became of a session.
+#[derive(Debug, Default)]
+pub struct Checkin {
+    /// Where its data is kept to look at.
+    pub kept: Option<PathBuf>,
+    /// What went wrong.
+    pub errors: Vec<Error>,
 }
 
 /// A database that can be isolated.
@@ -77,10 +88,7 @@ pub trait Lease: Send + Sync + 'static {
     /// The content hash of the schema it was opened with, and where that came from.
     fn schema(&self) -> (&str, &str);
 
-    /// Closes every connection and removes, or keeps, the data. Returns where it is kept.
-    fn checkin(
-        &self,
-        verdict: Verdict,
-        patience: Duration,
-    ) -> impl Future<Output = Result<Option<PathBuf>, Error>> + Send;
+    /// Closes every connection and removes, or keeps, the data. What could not be closed in time is kept as well.
+    fn checkin(&self, verdict: Verdict, patience: Duration)
+    -> impl Future<Output = Checkin> + Send;
 }

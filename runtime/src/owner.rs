@@ -120,20 +120,20 @@ impl Owner {
         subject: Subject,
         asked_at: Option<Place>,
     ) -> Result<(), Error> {
-        match self.0.clock.ending() {
-            None => Ok(()),
-            Some((ran, ago, ended_at)) => Err(Error::OwnerEnded {
-                subject,
-                ended: Box::new(Ended {
-                    owner: self.0.name.clone(),
-                    started_at: self.0.started_at,
-                    ran,
-                    ago,
-                    ended_at,
-                    asker: Asker::now(asked_at),
-                }),
+        let Some((ran, ago, ended_at)) = self.0.clock.ending() else {
+            return Ok(());
+        };
+        Err(Error::OwnerEnded {
+            subject,
+            ended: Box::new(Ended {
+                owner: self.0.name.clone(),
+                started_at: self.0.started_at,
+                ran,
+                ago,
+                ended_at,
+                asker: Asker::now(asked_at),
             }),
-        }
+        })
     }
 }
 

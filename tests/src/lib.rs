@@ -78,6 +78,19 @@ pub fn files_below(dir: &Path) -> Vec<String> {
     found
 }
 
+/// The database that a failed run of `test` left to look at, if it is there. `database` is that of any running or ended
+/// test.
+#[must_use]
+pub fn kept_of(test: &str, database: &Path) -> Option<PathBuf> {
+    let failed = database.ancestors().nth(3)?.join("failed");
+    let start = format!("{}.default-", test.replace("::", "."));
+    let files = std::fs::read_dir(failed).ok()?.flatten();
+    files.map(|file| file.path()).find(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with(&start) && name.ends_with(".sqlite")
+    })
+}
+
 /// Waits until a condition holds.
 ///
 /// # Panics

@@ -175,16 +175,23 @@ async fn every_case_has_its_own_database(
 #[should_panic(expected = "the body, not the teardown")]
 async fn an_expected_panic_keeps_no_database(sandbox: Sandbox, pool: SqlitePool) {
     let database = pool.connect_options().get_filename().to_owned();
-    let home = database
-        .ancestors()
-        .nth(3)
-        .expect("it lies deeper")
-        .to_owned();
-    let kept = home.join("failed/attributes.an_expected_panic_keeps_no_database.default.sqlite");
     sandbox.on_teardown(move || async move {
-        // Of an earlier run, too: this one has not ended yet.
-        assert!(!kept.exists());
+        // Of an earlier run: this one has not ended yet.
+        let name = "attributes::an_expected_panic_keeps_no_database";
+        assert_eq!(heirloom_tests::kept_of(name, &database), None);
         Ok(())
     });
     panic!("the body, not the teardown");
+}
+
+#[sandboxed]
+#[rstest]
+#[case::one(1)]
+#[case::two(2)]
+async fn a_case_is_named_in_its_owner(#[case] number: u8, owner: Owner) {
+    let case = ["case_1_one", "case_2_two"][usize::from(number - 1)];
+    assert_eq!(
+        owner.name(),
+        format!("attributes::a_case_is_named_in_its_owner::{case}")
+    );
 }

@@ -125,6 +125,16 @@ fn a_test_that_should_panic_passes_by_its_panic_alone() {
             }),
     );
     drop(
+        test("fixture_panics")
+            .should_panic()
+            .run(|sandbox: Sandbox| async move {
+                let place = sandbox.owner().started_at();
+                heirloom::__private::argument::<Panicking>(&sandbox, "app: Panicking", place)
+                    .await
+                    .map(drop)
+            }),
+    );
+    drop(
         test("teardown")
             .should_panic()
             .run(|sandbox: Sandbox| async move {
@@ -137,6 +147,78 @@ fn a_test_that_should_panic_passes_by_its_panic_alone() {
         test("no_panic")
             .should_panic()
             .run(|_: Sandbox| async { Ok(()) }),
+    );
+}
+
+struct Panicking;
+
+impl FromSandbox for Panicking {
+    async fn from_sandbox(_: &Sandbox) -> Result<Self, BoxError> {
+        panic!("in the fixture");
+    }
+}
+
+#[test]
+fn a_fixture_that_panics_is_named_too() {
+    let place = heirloom::Place {
+        file: "story.rs",
+        line: 1,
+        column: 2,
+    };
+    let text = failure_of(|| {
+        test("panicking").run(|sandbox: Sandbox| async move {
+            let app = heirloom::__private::argument::<Panicking>(&sandbox, "app: Panicking", place);
+            app.await.map(drop)
+        })
+    });
+    assert_eq!(
+        text,
+        "fixture `app: Panicking` panicked at story.rs:1:2: in the fixture"
+    );
+}
+
+#[test]
+fn a_teardown_that_does_not_end_fails_the_test_with_its_place() {
+    let text = failure_of(|| {
+        test("waits")
+            .drain_timeout(Duration::from_millis(50))
+            .run(|sandbox: Sandbox| async move {
+                sandbox.on_teardown(std::future::pending);
+                Ok(())
+            })
+    });
+    for part in [
+        &format!("teardown at {}:", file!()),
+        "still running after 50ms",
+        "help:",
+    ] {
+        assert!(text.contains(part), "{part} is missing in: {text}");
+    }
+}
+
+#[test]
+fn a_teardown_that_comes_too_late_fails_the_test_with_its_place() {
+    struct OnDrop(Sandbox);
+
+    impl Drop for OnDrop {
+        fn drop(&mut self) {
+            self.0.on_teardown(|| async { Ok(()) });
+        }
+    }
+
+    let text = failure_of(|| {
+        test("late").run(|sandbox: Sandbox| async move {
+            let on_drop = OnDrop(sandbox);
+            tokio::spawn(async move {
+                let _on_drop = on_drop;
+                std::future::pending::<()>().await;
+            });
+            Ok(())
+        })
+    });
+    assert!(
+        text.contains("teardown at") && text.contains("registered after"),
+        "{text}"
     );
 }
 

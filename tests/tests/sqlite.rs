@@ -1,7 +1,7 @@
 //! A test's SQLite database: its own, real, migrated once, gone at the end.
 
 use heirloom::{Repo, Sandbox};
-use heirloom_tests::{failure_of, test};
+use heirloom_tests::{failure_of, kept_of, test};
 use sqlx::migrate::Migrator;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
@@ -146,8 +146,7 @@ fn a_failed_tests_database_is_kept_whole_and_the_next_run_replaces_it() {
     });
     assert_eq!(text, "after the insert");
     assert!(!file.exists(), "moved away from where running tests are");
-    let heirloom = file.ancestors().nth(3).expect("base/sqlite/run/file");
-    let kept = heirloom.join("failed").join("kept.default.sqlite");
+    let kept = kept_of("kept", &file).expect("its path was printed");
     let emails = tokio::runtime::Runtime::new()
         .expect("a runtime")
         .block_on(async {
@@ -382,4 +381,93 @@ fn one_database_with_two_schemas_is_an_error_that_names_both() {
         }
         Ok(())
     }));
+}
+
+#[test]
+fn a_kept_database_is_whole_without_its_log() {
+    for round in 0..20 {
+        let mut file = PathBuf::new();
+        let seen = &mut file;
+        drop(failure_of(|| {
+            test("whole").run(|sandbox: Sandbox| async move {
+                let pool = pool(&sandbox).await;
+                file_of(&pool).clone_into(seen);
+                sign_up(&pool, "ada@example.org").await?;
+                Err::<(), _>(std::io::Error::other("after the insert").into())
+            })
+        }));
+        let kept = kept_of("whole", &file).expect("kept");
+        let alone = kept.with_extension("copy");
+        std::fs::copy(&kept, &alone).expect("a copy of the one file that is named");
+        let emails = tokio::runtime::Runtime::new()
+            .expect("a runtime")
+            .block_on(async {
+                let pool = SqlitePool::connect(alone.to_str().expect("text"))
+                    .await
+                    .expect("it opens");
+                let emails = guests(&pool).await;
+                pool.close().await;
+                emails
+            });
+        std::fs::remove_file(&alone).expect("removed");
+        assert_eq!(emails, 1, "in round {round}");
+    }
+    drop(test("whole").run(|sandbox: Sandbox| async move {
+        pool(&sandbox).await;
+        Ok(())
+    }));
+}
+
+#[test]
+fn what_is_left_of_a_test_opens_no_new_session() {
+    let mut kept = None;
+    let late = &mut kept;
+    drop(test("ended").run(|sandbox: Sandbox| async move {
+        *late = Some(sandbox);
+        Ok(())
+    }));
+    let sandbox = kept.expect("set");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let error = runtime
+        .block_on(sandbox.get::<SqlitePool>())
+        .expect_err("it has ended");
+    assert!(error.to_string().contains("`ended`"), "{error}");
+}
+
+#[test]
+fn a_plain_function_uses_its_pool_for_as_long_as_it_likes() {
+    drop(test("plain").run_blocking(
+        |sandbox: Sandbox| async move { Ok(pool(&sandbox).await) },
+        |pool: SqlitePool| {
+            let runtime = tokio::runtime::Handle::current();
+            for id in 0..50 {
+                runtime
+                    .block_on(sign_up(&pool, &format!("guest-{id}@example.org")))
+                    .expect("an insert");
+            }
+            let spawned = runtime.spawn(async move { guests(&pool).await });
+            assert_eq!(runtime.block_on(spawned).expect("no panic"), 50);
+        },
+    ));
+}
+
+#[test]
+fn a_fixture_that_fails_leaves_its_database_to_look_at() {
+    let run = test("left").fixture(
+        "half",
+        "INSERT INTO guests VALUES (1, 'ada@example.org'); SELECT nonsense",
+    );
+    let text = failure_of(|| {
+        run.run(|sandbox: Sandbox| async move {
+            sandbox
+                .get::<SqlitePool>()
+                .await
+                .map(drop)
+                .map_err(std::io::Error::other)?;
+            Ok(())
+        })
+    });
+    let (_, path) = text.split_once("as it was then: ").expect("it says where");
+    let path = path.lines().next().expect("a path");
+    assert!(std::path::Path::new(path).is_file(), "{text}");
 }

@@ -52,12 +52,18 @@ impl Carrier {
     }
 
     /// Enters both until the guard is dropped. The owner is entered last, so it wins over the span's.
-    pub fn enter(&self) -> (Option<Scope>, Entered<'_>) {
+    pub fn enter(&self) -> CarrierEntered<'_> {
         let Some(claim) = &self.claim else {
-            return (None, self.span.enter());
+            return CarrierEntered {
+                scope: None,
+                span: Some(self.span.enter()),
+            };
         };
         let span = stack::naming_the_owner(|| self.span.enter());
-        (Some(Scope::enter(claim.clone())), span)
+        CarrierEntered {
+            scope: Some(Scope::enter(claim.clone())),
+            span: Some(span),
+        }
     }
 
     /// Enters both until the guard is dropped, and keeps the carrier alive in it.
@@ -66,6 +72,26 @@ impl Carrier {
         CarrierScope {
             _scope: self.claim.map(Scope::enter),
             _span: span,
+        }
+    }
+}
+
+/// A borrowed carrier that is entered until this is dropped.
+#[must_use]
+#[derive(Debug)]
+pub struct CarrierEntered<'a> {
+    /// `None` when nobody is carried; then the span is entered and left as any other.
+    scope: Option<Scope>,
+    span: Option<Entered<'a>>,
+}
+
+impl Drop for CarrierEntered<'_> {
+    /// The span is left as it was entered: the same one may be entered further out, and that entry must stay.
+    fn drop(&mut self) {
+        let span = self.span.take();
+        if let Some(scope) = self.scope.take() {
+            drop(scope);
+            stack::naming_the_owner(|| drop(span));
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::stack::{self, Claim, Key};
 use crate::owner::Owner;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tracing::Subscriber;
 use tracing::span::{Attributes, Id};
 use tracing_subscriber::Layer;
@@ -41,13 +42,25 @@ where
 /// (`dispatch.is::<heirloom::OwnerLayer>()`).
 #[derive(Debug)]
 pub struct OwnerLayer {
-    _private: (),
+    number: u64,
 }
 
 impl OwnerLayer {
     /// For a subscriber that filters events itself.
     pub(crate) fn unfiltered() -> Self {
-        Self { _private: () }
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self {
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
+        }
+    }
+}
+
+impl OwnerLayer {
+    fn key(&self, span: &Id) -> Key {
+        Key::Span {
+            layer: self.number,
+            span: span.into_u64(),
+        }
     }
 }
 
@@ -78,7 +91,9 @@ where
         let settled = parent.is_some();
         let owner = parent.or_else(super::current);
         // Nothing of ours is dropped or cloned while the extensions are locked.
-        span.extensions_mut().insert(SpanOwner { owner, settled });
+        // A layer that is installed twice says the same twice.
+        let before = span.extensions_mut().replace(SpanOwner { owner, settled });
+        drop(before);
     }
 
     fn on_follows_from(&self, id: &Id, follows: &Id, ctx: Context<'_, S>) {
@@ -101,11 +116,13 @@ where
             return;
         }
         if let Some(owner) = ctx.span(id).and_then(|span| owner_of(&span)) {
-            stack::push(Key::Span(id.into_u64()), Claim::Owned(owner));
+            stack::push(self.key(id), Claim::Owned(owner));
         }
     }
 
     fn on_exit(&self, id: &Id, _: Context<'_, S>) {
-        stack::pop(Key::Span(id.into_u64()));
+        if !stack::owner_is_named() {
+            stack::pop(self.key(id));
+        }
     }
 }

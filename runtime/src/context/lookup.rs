@@ -5,6 +5,7 @@ use crate::error::Place;
 use crate::error::{Asker, Error, Subject, Trail};
 use crate::owner::Owner;
 use std::panic::Location;
+use tracing::Span;
 
 /// The owner of the code that is running now, if it has one.
 ///
@@ -48,34 +49,52 @@ pub fn with_current<R>(f: impl FnOnce(Option<&Owner>) -> R) -> R {
 
 /// Where [`current`] looked and what was there. Only made once nobody was found.
 pub(crate) fn trail(asked_at: Option<Place>, more: Vec<(&'static str, String)>) -> Trail {
-    let scope = match stack::innermost() {
-        Some(Claim::Unowned(exempt)) => format!(
-            "marked `#[unowned(\"{}\")]` at {}, so the search ends here",
-            exempt.why, exempt.at
-        ),
-        Some(Claim::Owned(owner)) => format!("`{owner}`"),
-        None => "none entered".to_owned(),
+    let exempt = match stack::claim() {
+        Some(Claim::Unowned(exempt)) => Some(exempt),
+        _ => None,
     };
-    let layer = if super::layer_is_installed() {
-        "the layer is installed, but the span carries no owner".to_owned()
-    } else {
-        "`heirloom::layer()` is not installed here, so spans carry no owners".to_owned()
-    };
+    let scope = exempt.as_ref().map_or_else(
+        || "none entered".to_owned(),
+        |exempt| {
+            format!(
+                "marked `#[unowned(\"{}\")]` at {}, so the search ends here",
+                exempt.why, exempt.at
+            )
+        },
+    );
     let mut steps = vec![
         ("a scope or owned task around this code", scope),
-        ("the current tracing span", layer),
-        (
-            "the runtime of this thread",
-            "not one that a `#[sandboxed]` test started".to_owned(),
-        ),
+        ("the current tracing span", the_span().to_owned()),
+        ("the runtime of this thread", the_thread()),
     ];
     steps.extend(more);
+    let mut help = vec![
+        "put `#[owned_task]` on the function that spawns this work, or spawn `heirloom::owned(future)`",
+        "run it inside a test: `#[sandboxed]` in place of `#[test]` or `#[tokio::test]`",
+    ];
+    if exempt.is_some() {
+        help = vec!["remove the `#[unowned]` if this work belongs to the test after all"];
+    }
     Trail {
         steps,
         asker: Asker::now(asked_at),
-        help: vec![
-            "put `#[owned_task]` on the function that spawns this work, or spawn `heirloom::owned(future)`",
-            "run it inside a test: `#[sandboxed]` in place of `#[test]` or `#[tokio::test]`",
-        ],
+        help,
     }
+}
+
+fn the_span() -> &'static str {
+    if !super::layer_is_installed() {
+        "`heirloom::layer()` is not installed here, so spans carry no owners"
+    } else if Span::current().is_none() {
+        "the layer is installed, but no span is entered"
+    } else {
+        "the layer is installed, but the span carries no owner"
+    }
+}
+
+fn the_thread() -> String {
+    stack::thread_owner().map_or_else(
+        || "not one that a `#[sandboxed]` test started".to_owned(),
+        |owner| format!("that of `{owner}`, which does not count here"),
+    )
 }

@@ -63,6 +63,7 @@ pub(crate) fn mark_thread(owner: Owner) {
 pub(crate) fn mark_this_thread(owner: Owner) -> ThreadMark {
     ThreadMark {
         before: stack::set_thread_owner(Some(owner)),
+        depth: stack::depth(),
     }
 }
 
@@ -71,10 +72,13 @@ pub(crate) fn mark_this_thread(owner: Owner) -> ThreadMark {
 #[derive(Debug)]
 pub(crate) struct ThreadMark {
     before: Option<Owner>,
+    depth: usize,
 }
 
 impl Drop for ThreadMark {
     fn drop(&mut self) {
+        // A guard that the test leaked must not stay for whoever uses the thread next.
+        stack::leave_to(self.depth);
         drop(stack::set_thread_owner(self.before.take()));
     }
 }

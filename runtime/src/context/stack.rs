@@ -12,7 +12,11 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Key {
     Guard(u64),
-    Span(u64),
+    /// By the layer that saw it, too: two registries use the same numbers.
+    Span {
+        layer: u64,
+        span: u64,
+    },
 }
 
 /// What a scope says about ownership.
@@ -64,34 +68,55 @@ pub(super) fn pop(key: Key) {
 }
 
 /// What holds for the code that is running on this thread: the innermost scope's claim, else the thread's owner.
+///
+/// While the thread's locals are being dropped nobody knows what was entered, so nothing holds.
 pub(super) fn claim() -> Option<Claim> {
-    innermost().or_else(|| thread_owner().map(Claim::Owned))
+    let innermost =
+        ENTERED.try_with(|entered| entered.borrow().last().map(|(_, claim)| claim.clone()));
+    innermost.ok()?.or_else(|| thread_owner().map(Claim::Owned))
 }
 
-/// The innermost claim on this thread.
-pub(super) fn innermost() -> Option<Claim> {
+/// How many scopes are entered.
+pub(super) fn depth() -> usize {
     ENTERED
-        .try_with(|entered| entered.borrow().last().map(|(_, claim)| claim.clone()))
-        .ok()
-        .flatten()
+        .try_with(|entered| entered.borrow().len())
+        .unwrap_or(0)
 }
 
-fn thread_owner() -> Option<Owner> {
+/// Leaves what was entered since there were `depth` scopes.
+pub(super) fn leave_to(depth: usize) {
+    let left = ENTERED.try_with(|entered| {
+        let mut entered = entered.borrow_mut();
+        let keep = depth.min(entered.len());
+        entered.split_off(keep)
+    });
+    drop(left);
+}
+
+/// The owner of the runtime that this thread belongs to.
+pub(super) fn thread_owner() -> Option<Owner> {
     THREAD
         .try_with(|owner| owner.borrow().clone())
         .ok()
         .flatten()
 }
 
-/// Enters a span whose owner need not be looked up, because the caller names one right after.
-pub(super) fn naming_the_owner<R>(enter: impl FnOnce() -> R) -> R {
-    NAMED.try_with(|named| named.set(true)).ok();
-    let entered = enter();
-    NAMED.try_with(|named| named.set(false)).ok();
-    entered
+/// Enters or leaves a span whose owner need not be looked up, because the caller names one itself.
+pub(super) fn naming_the_owner<R>(enter_or_exit: impl FnOnce() -> R) -> R {
+    struct Named(bool);
+
+    // Another layer may panic while it is told of the span.
+    impl Drop for Named {
+        fn drop(&mut self) {
+            NAMED.try_with(|named| named.set(self.0)).ok();
+        }
+    }
+
+    let _before = Named(NAMED.try_with(|named| named.replace(true)).unwrap_or(false));
+    enter_or_exit()
 }
 
-/// Whether a span is being entered by somebody who names the owner.
+/// Whether a span is being entered or left by somebody who names the owner.
 pub(super) fn owner_is_named() -> bool {
     NAMED.try_with(Cell::get).unwrap_or(false)
 }

@@ -157,7 +157,12 @@ fn unowned_work_is_nobodys_even_on_a_marked_thread_and_the_error_tells_why() {
     let error = require_current().expect_err("nobody's");
     let text = error.to_string();
     assert!(matches!(error, Error::Ownership { .. }));
-    for part in ["a metrics poller", file!(), "help:", "#[owned_task]"] {
+    for part in [
+        "a metrics poller",
+        file!(),
+        "that of `a`",
+        "remove the `#[unowned]`",
+    ] {
         assert!(text.contains(part), "{part} is missing in: {text}");
     }
     drop(scope);
@@ -306,4 +311,87 @@ fn the_trail_says_whether_the_layer_is_there() {
     );
     let with = with_layer(|| require_current().expect_err("nobody")).to_string();
     assert!(!with.contains("not installed"), "{with}");
+}
+
+#[test]
+fn an_owned_future_inside_its_own_span_leaves_that_span_entered() {
+    let (a, b) = (owner("a"), owner("b"));
+    let _marked = mark_this_thread(a);
+    with_layer(|| {
+        let message = {
+            let _scope = b.enter();
+            error_span!("message")
+        };
+        message.in_scope(|| {
+            owned_fn(|| assert!(is(&b)))();
+            assert!(is(&b), "as before the owned work");
+            drop(owned(async {}));
+            assert!(is(&b), "as before the owned work was dropped");
+        });
+        assert!(!is(&b));
+    });
+}
+
+#[test]
+fn a_layer_that_is_installed_twice_changes_nothing() {
+    let a = owner("a");
+    let twice = tracing_subscriber::registry().with(layer()).with(layer());
+    tracing::subscriber::with_default(twice, || {
+        let span = {
+            let _scope = a.enter();
+            error_span!("span")
+        };
+        span.in_scope(|| assert!(is(&a)));
+        assert_eq!(current(), None);
+    });
+}
+
+#[test]
+fn two_registries_do_not_leave_each_others_spans() {
+    let (a, b) = (owner("a"), owner("b"));
+    let dispatch = || tracing::Dispatch::new(tracing_subscriber::registry().with(layer()));
+    let made_by = |owner: &Owner| {
+        let _scope = owner.enter();
+        tracing::dispatcher::with_default(&dispatch(), || error_span!("same number"))
+    };
+    let (of_a, of_b) = (made_by(&a), made_by(&b));
+    let (first, second) = (of_a.entered(), of_b.entered());
+    drop(first);
+    assert!(is(&b));
+    drop(second);
+    assert_eq!(current(), None);
+}
+
+#[test]
+fn a_layer_that_panics_while_a_span_is_entered_changes_nothing_for_later_ones() {
+    struct Panics;
+
+    impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Panics {
+        fn on_enter(&self, _: &tracing::Id, _: tracing_subscriber::layer::Context<'_, S>) {
+            panic!("in another layer");
+        }
+    }
+
+    let a = owner("a");
+    let work = {
+        let subscriber = tracing_subscriber::registry().with(layer()).with(Panics);
+        tracing::subscriber::with_default(subscriber, || {
+            let _scope = a.enter();
+            let span = error_span!("span");
+            super::Carrier::with_span(&a, span)
+        })
+    };
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(work.enter())));
+    assert!(panicked.is_err());
+    a_span_carries_the_owner_that_was_current_when_it_was_made();
+}
+
+#[test]
+fn what_a_test_leaks_on_its_thread_is_left_at_its_end() {
+    let (a, b) = (owner("a"), owner("b"));
+    let marked = mark_this_thread(a);
+    std::mem::forget(b.enter());
+    assert!(is(&b));
+    drop(marked);
+    assert_eq!(current(), None);
 }

@@ -1,6 +1,6 @@
 //! What a test says about its default database, and how its sessions are given back.
 
-use crate::error::Error;
+use crate::error::BoxError;
 use crate::harness::Test;
 use crate::isolation::{Fixture, Schema, Verdict};
 use crate::owner::Owner;
@@ -60,10 +60,9 @@ impl Test {
 impl Database {
     pub(super) fn set_up(&self, owner: &Owner, manifest_dir: &'static str) {
         suite_has_started();
-        // `cargo test` and nextest say at run time where the package is, which holds for a moved build as well.
-        let package = std::env::var_os("CARGO_MANIFEST_DIR")
-            .map_or_else(|| PathBuf::from(manifest_dir), PathBuf::from);
+        let package = package_dir(manifest_dir);
         owner.attachment::<Sessions>().set_up(Setup {
+            package: package.display().to_string(),
             named: self.named(&package),
             fallback: Schema::Package(package.join("migrations")),
             fixtures: self.fixtures.clone(),
@@ -80,9 +79,18 @@ impl Database {
     }
 }
 
+/// Where the test was compiled. A build that was moved to another machine is told by its runner.
+fn package_dir(compiled_in: &'static str) -> PathBuf {
+    let compiled_in = PathBuf::from(compiled_in);
+    if compiled_in.is_dir() {
+        return compiled_in;
+    }
+    std::env::var_os("CARGO_MANIFEST_DIR").map_or(compiled_in, PathBuf::from)
+}
+
 /// Gives back every session, on a small runtime of its own: the test's is gone, and with it every task that could still
 /// hold a connection.
-pub(super) fn checkin(owner: &Owner, failed: bool, patience: Duration) -> Vec<Error> {
+pub(super) fn checkin(owner: &Owner, failed: bool, patience: Duration) -> Vec<BoxError> {
     let verdict = if failed {
         Verdict::Keep
     } else {
@@ -90,14 +98,20 @@ pub(super) fn checkin(owner: &Owner, failed: bool, patience: Duration) -> Vec<Er
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
-        .build()
-        .unwrap_or_else(|error| panic!("`{owner}` cannot start a runtime to end in: {error}"));
-    let (kept, errors) = runtime.block_on(checkin_all(owner, verdict, patience));
-    for path in kept {
-        eprintln!(
-            "heirloom: the database of the failed test `{owner}` is kept at {}",
-            path.display()
-        );
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return vec![format!("no runtime to end in: {error}").into()],
+    };
+    let mut errors = Vec::new();
+    for done in runtime.block_on(checkin_all(owner, verdict, patience)) {
+        if let Some(path) = done.kept {
+            eprintln!(
+                "heirloom: the database of the failed test `{owner}` is kept at {}",
+                path.display()
+            );
+        }
+        errors.extend(done.errors.into_iter().map(BoxError::from));
     }
     errors
 }

@@ -1,13 +1,12 @@
 //! One test from start to end: owner, runtime, arguments, body, teardown, checkin, report.
 
-use super::failure::{Failure, Outcome};
-use super::sandbox::Sandbox;
+use super::failure::{Failure, Outcome, message};
+use super::sandbox::{Hook, Sandbox};
 use super::subscriber;
 use crate::context::{Carrier, Owned, mark_this_thread, mark_thread, owner_span};
 use crate::error::Place;
 use crate::error::{BoxError, Error};
 use crate::owner::Owner;
-use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::process::{ExitCode, Termination};
@@ -56,7 +55,7 @@ impl Test {
         manifest_dir: &'static str,
         at: Place,
     ) -> Self {
-        Self::named(format!("{module}::{name}"), manifest_dir, at)
+        Self::named(case_name(module, name), manifest_dir, at)
     }
 
     fn named(name: String, manifest_dir: &'static str, at: Place) -> Self {
@@ -128,7 +127,13 @@ impl Test {
         Fut: Future<Output = Result<A, Failure>>,
         B: FnOnce(A) -> R,
     {
-        self.run_on(|runtime, sandbox, carrier| {
+        // While the body runs nobody drives the runtime from this thread: its tasks and timers need one of their own.
+        let test = Self {
+            multi_thread: true,
+            worker_threads: Some(1),
+            ..self
+        };
+        test.run_on(|runtime, sandbox, carrier| {
             let fixtures = async { fixtures(sandbox).await };
             let arguments = runtime.block_on(Owned::new(fixtures, carrier.clone()))?;
             let _runtime = runtime.enter();
@@ -146,15 +151,22 @@ impl Test {
         #[cfg(feature = "_database")]
         self.database.set_up(&owner, self.manifest_dir);
         let marked = mark_this_thread(owner.clone());
-        let runtime = self.runtime(&owner);
+        let runtime = match self.runtime(&owner) {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                let failure = Failure::new("cannot start its runtime", Some(self.at), error);
+                return self.report(&owner, Ok(Err(failure)), &[]);
+            }
+        };
         let sandbox = Sandbox::new(owner.clone());
         let carrier = Carrier::with_span(&owner, owner_span(&owner));
         let ended = catch_unwind(AssertUnwindSafe(|| {
             body(&runtime, sandbox.clone(), &carrier)
         }));
-        let mut failures = tear_down(&runtime, &sandbox, &carrier);
+        let mut failures = self.tear_down(&runtime, &sandbox, &carrier);
         owner.close(self.at);
         failures.extend(self.stop(runtime, &owner));
+        failures.extend(too_late(&sandbox));
         let failed = !failures.is_empty() || !self.went_as_planned(&ended);
         failures.extend(self.checkin(&owner, failed));
         owner.end();
@@ -170,7 +182,7 @@ impl Test {
         }
     }
 
-    fn runtime(&self, owner: &Owner) -> Runtime {
+    fn runtime(&self, owner: &Owner) -> std::io::Result<Runtime> {
         let mut builder = if self.multi_thread {
             Builder::new_multi_thread()
         } else {
@@ -185,7 +197,29 @@ impl Test {
             .thread_name(owner.name())
             .on_thread_start(move || mark_thread(heir.clone()))
             .build()
-            .unwrap_or_else(|error| panic!("`{owner}` cannot start its runtime: {error}"))
+    }
+
+    /// Runs what was registered for the end, each by itself, as the owner.
+    fn tear_down(&self, runtime: &Runtime, sandbox: &Sandbox, carrier: &Carrier) -> Vec<Failure> {
+        let mut failures = Vec::new();
+        while let Some(Hook { at, run }) = sandbox.next_hook() {
+            let patience = self.drain_timeout;
+            let ran = catch_unwind(AssertUnwindSafe(|| {
+                let hook = async { tokio::time::timeout(patience, run()).await };
+                runtime.block_on(Owned::new(hook, carrier.clone()))
+            }));
+            let error: BoxError = match ran {
+                Ok(Ok(Ok(()))) => continue,
+                Ok(Ok(Err(error))) => error,
+                Ok(Err(_)) => format!(
+                    "it was still running after {patience:?}\n\n  help: let it end, or raise `drain_timeout`"
+                )
+                .into(),
+                Err(panic) => format!("it panicked: {}", message(panic.as_ref())).into(),
+            };
+            failures.push(Failure::new("teardown", Some(at), error));
+        }
+        failures
     }
 
     /// Ends the test's tasks: they are dropped where they are parked, blocking ones are waited for.
@@ -196,7 +230,8 @@ impl Test {
         (waited >= self.drain_timeout).then(|| {
             let error = Error::StillHeld {
                 owner: owner.name().to_owned(),
-                what: "a `spawn_blocking` task or a task that never yields".to_owned(),
+                what: "a `spawn_blocking` task, a task that never yields, or a slow `Drop`"
+                    .to_owned(),
                 waited: self.drain_timeout,
             };
             Failure::new("the end of the test", Some(self.at), error)
@@ -243,30 +278,29 @@ impl Test {
 /// How the body ended: with an exit code, without having run because a fixture failed, or in a panic.
 type Ended = std::thread::Result<Result<ExitCode, Failure>>;
 
-/// Runs what was registered for the end, each by itself, as the owner.
-fn tear_down(runtime: &Runtime, sandbox: &Sandbox, carrier: &Carrier) -> Vec<Failure> {
+/// A hook that was registered while the test's tasks were dropped has no runtime to run on any more.
+fn too_late(sandbox: &Sandbox) -> Vec<Failure> {
     let mut failures = Vec::new();
     while let Some(hook) = sandbox.next_hook() {
-        let hook = async { hook().await };
-        let ran = catch_unwind(AssertUnwindSafe(|| {
-            runtime.block_on(Owned::new(hook, carrier.clone()))
-        }));
-        let error: BoxError = match ran {
-            Ok(Ok(())) => continue,
-            Ok(Err(error)) => error,
-            Err(panic) => format!("it panicked: {}", message(panic.as_ref())).into(),
-        };
-        failures.push(Failure::new(
-            "teardown",
-            Some(sandbox.owner().started_at()),
-            error,
-        ));
+        let error = "registered after the teardown, while the test's tasks were being dropped";
+        failures.push(Failure::new("teardown", Some(hook.at), error));
     }
     failures
 }
 
-fn message(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("with a value that is not text")
+/// A test's name, with the case when it is one of several: rstest makes one function of them all, but libtest runs each on
+/// a thread that is named after it.
+fn case_name(module: &str, name: &str) -> String {
+    let within_crate = module.split_once("::").map_or("", |(_, rest)| rest);
+    let path = [within_crate, name]
+        .into_iter()
+        .filter(|part| !part.is_empty());
+    let path: Vec<&str> = path.collect();
+    let thread = std::thread::current();
+    let case = thread
+        .name()
+        .and_then(|running| running.strip_prefix(&path.join("::")))
+        .filter(|case| case.starts_with("::"))
+        .unwrap_or_default();
+    format!("{module}::{name}{case}")
 }

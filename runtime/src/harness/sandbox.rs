@@ -1,10 +1,10 @@
 //! The running test, as its fixtures see it, and what makes a fixture.
 
-use crate::error::BoxError;
+use crate::error::{BoxError, Place};
 use crate::owner::Owner;
 use std::fmt;
 use std::future::Future;
-use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -17,7 +17,13 @@ struct Inner {
     teardown: Mutex<Vec<Hook>>,
 }
 
-type Hook = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = Result<(), BoxError>>>> + Send>;
+/// Something to do at the end of a test, and where that is written.
+pub(super) struct Hook {
+    pub(super) at: Place,
+    pub(super) run: Box<dyn FnOnce() -> Running + Send>,
+}
+
+type Running = Pin<Box<dyn Future<Output = Result<(), BoxError>>>>;
 
 /// What fails in a test fails the test; nothing here is left half done by it.
 impl UnwindSafe for Sandbox {}
@@ -53,7 +59,8 @@ impl Sandbox {
     }
 
     /// Registers something to do after the body, on the test's runtime and still as its owner, also when the body
-    /// panicked. Last registered, first run. An error or a panic in it fails the test; the others run all the same.
+    /// panicked. Last registered, first run. An error or a panic in it fails the test, and so does running for longer than
+    /// `drain_timeout` (default 5 s); the others run all the same.
     ///
     /// ```
     /// # use heirloom::{Sandbox, Test};
@@ -64,13 +71,16 @@ impl Sandbox {
     /// });
     /// # Ok(()) });
     /// ```
+    #[track_caller]
     pub fn on_teardown<F, Fut>(&self, hook: F)
     where
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = Result<(), BoxError>> + 'static,
     {
-        let hook: Hook = Box::new(move || Box::pin(hook()));
-        self.hooks().push(hook);
+        self.hooks().push(Hook {
+            at: Location::caller().into(),
+            run: Box::new(move || Box::pin(hook())),
+        });
     }
 
     pub(super) fn next_hook(&self) -> Option<Hook> {

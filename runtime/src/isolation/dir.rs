@@ -13,11 +13,11 @@ use std::sync::OnceLock;
 pub(super) fn base() -> &'static Path {
     static BASE: OnceLock<PathBuf> = OnceLock::new();
     BASE.get_or_init(|| {
-        std::env::var_os("HEIRLOOM_DIR")
-            .filter(|dir| !dir.is_empty())
-            .map(PathBuf::from)
-            .or_else(target_dir)
-            .unwrap_or_else(|| std::env::temp_dir().join("heirloom"))
+        let asked = std::env::var_os("HEIRLOOM_DIR").filter(|dir| !dir.is_empty());
+        let dir = asked.map(PathBuf::from).or_else(target_dir);
+        let dir = dir.unwrap_or_else(|| std::env::temp_dir().join("heirloom"));
+        // A test may change the working directory.
+        std::path::absolute(&dir).unwrap_or(dir)
     })
 }
 

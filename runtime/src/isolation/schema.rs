@@ -23,6 +23,9 @@ pub enum Schema {
 impl fmt::Display for Schema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Package(dir) if !dir.is_dir() => {
+                write!(f, "none, because {} is not there", dir.display())
+            }
             Self::Package(dir) | Self::Directory(dir) => write!(f, "{}", dir.display()),
             Self::Migrator(_) => f.write_str("a compiled-in migrator"),
             Self::Empty => f.write_str("an empty database"),
@@ -50,6 +53,7 @@ impl Schema {
             Self::Migrator(migrator) => Some(Source::Static(migrator)),
             Self::Empty => None,
         };
+        self.require_some(source.as_ref())?;
         let hash = hash(source.as_ref().map(Source::migrator));
         Ok(Resolved {
             migrator: source,
@@ -65,6 +69,16 @@ impl Schema {
             }),
             Err(MigrateError::Source(source)) => Err(self.unreadable(source)),
             Err(other) => Err(self.unreadable(Box::new(other))),
+        }
+    }
+
+    /// A directory that was named and holds nothing sqlx takes for a migration is a slip.
+    fn require_some(&self, source: Option<&Source>) -> Result<(), Error> {
+        match (self, source) {
+            (Self::Directory(_), Some(read)) if read.migrator().iter().next().is_none() => {
+                Err(self.unreadable("there is no file `<version>_<name>.sql` in it".into()))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -140,18 +154,22 @@ impl Resolved {
     }
 }
 
-/// Everything that decides what the migrated database looks like: versions, kinds, texts, options.
+/// Everything that decides what the migrated database looks like: names, versions, kinds, texts, options. The texts
+/// themselves, because a migration made by hand may carry any checksum.
 fn hash(migrator: Option<&Migrator>) -> String {
     let mut hash = Sha256::new();
+    let mut part = |bytes: &[u8]| {
+        hash.update(bytes.len().to_le_bytes());
+        hash.update(bytes);
+    };
     if let Some(migrator) = migrator {
-        hash.update(b"migrated");
-        hash.update(migrator.table_name.as_bytes());
+        part(migrator.table_name.as_bytes());
         for migration in migrator.iter() {
-            hash.update(migration.version.to_le_bytes());
-            hash.update(format!("{:?}{}", migration.migration_type, migration.no_tx));
-            hash.update(&migration.checksum);
-            hash.update(migration.description.as_bytes());
-            hash.update([0]);
+            part(&migration.version.to_le_bytes());
+            part(format!("{:?}{}", migration.migration_type, migration.no_tx).as_bytes());
+            part(migration.description.as_bytes());
+            part(&migration.checksum);
+            part(migration.sql.as_str().as_bytes());
         }
     }
     let digest = hash.finalize();

@@ -4,12 +4,11 @@ mod copies;
 mod run_dir;
 mod template;
 
-use super::{Fixture, Isolate, Lease, Schema, Tenant, Verdict};
+use super::{Checkin, Fixture, Isolate, Lease, Schema, Tenant, Verdict};
 use crate::error::Error;
 use copies::Copy;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Sqlite, SqlitePool};
-use std::path::PathBuf;
+use sqlx::{Connection as _, Sqlite, SqliteConnection, SqlitePool};
 use std::sync::Arc;
 use std::time::Duration;
 use template::Template;
@@ -74,26 +73,41 @@ impl Lease for SqliteLease {
         (self.template.hash(), self.template.origin())
     }
 
-    async fn checkin(
-        &self,
-        verdict: Verdict,
-        patience: Duration,
-    ) -> Result<Option<PathBuf>, Error> {
+    async fn checkin(&self, verdict: Verdict, patience: Duration) -> Checkin {
+        let mut done = Checkin::default();
         let closed = tokio::time::timeout(patience, self.pool.close()).await;
-        let kept = match verdict {
-            Verdict::Discard => self.copy.discard(&self.tenant).map(|()| None),
-            Verdict::Keep => self.copy.keep(&self.tenant).map(Some),
-        };
-        match closed {
-            Ok(()) => kept,
-            Err(_) => Err(Error::StillHeld {
+        if closed.is_err() {
+            done.errors.push(Error::StillHeld {
                 owner: self.tenant.name.clone(),
                 what: format!(
                     "a connection of its pool ({} open) in a thread or on another runtime",
                     self.pool.size()
                 ),
                 waited: patience,
-            }),
+            });
+        }
+        if verdict == Verdict::Keep || closed.is_err() {
+            self.write_log_back().await;
+            match self.copy.keep(&self.tenant) {
+                Ok(path) => done.kept = Some(path),
+                Err(error) => done.errors.push(error),
+            }
+        } else {
+            done.errors.extend(self.copy.discard(&self.tenant).err());
+        }
+        done
+    }
+}
+
+impl SqliteLease {
+    /// So that the one file which is named to the person holds everything. A connection that was dropped with the test's
+    /// runtime may still be closing, or one may be held: then the log is kept beside the file.
+    async fn write_log_back(&self) {
+        let options = connect_options(&self.copy);
+        if let Ok(mut connection) = SqliteConnection::connect_with(&options).await {
+            let checkpoint = sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)");
+            checkpoint.execute(&mut connection).await.ok();
+            connection.close().await.ok();
         }
     }
 }

@@ -1,12 +1,11 @@
 //! An owner's sessions: opened on first use, one per repo, given back together at the end.
 
-use crate::error::Error;
-use crate::isolation::{Fixture, Isolate, Lease, Schema, Tenant, Verdict};
+use crate::error::{Error, Subject};
+use crate::isolation::{Checkin, Fixture, Isolate, Lease, Schema, Tenant, Verdict};
 use crate::owner::Owner;
 use sqlx::Pool;
 use std::any::{Any, TypeId};
 use std::future::Future;
-use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -26,6 +25,8 @@ pub(crate) struct Sessions {
 /// How a test wants its default repo.
 #[derive(Clone, Debug)]
 pub(crate) struct Setup {
+    /// The directory of the test's package.
+    pub(crate) package: String,
     /// Named on the attribute; wins over a repo's own.
     pub(crate) named: Option<Schema>,
     /// When nobody names one.
@@ -42,21 +43,21 @@ struct Slot {
 }
 
 trait AnySession: Any + Send + Sync {
-    fn checkin(&self, verdict: Verdict, patience: Duration) -> Checkin<'_>;
+    fn checkin(&self, verdict: Verdict, patience: Duration) -> Closing<'_>;
 }
 
-type Checkin<'a> = Pin<Box<dyn Future<Output = Result<Option<PathBuf>, Error>> + Send + 'a>>;
+type Closing<'a> = Pin<Box<dyn Future<Output = Checkin> + Send + 'a>>;
 
 struct Session<DB: Isolate> {
     lease: OnceCell<DB::Lease>,
 }
 
 impl<DB: Isolate> AnySession for Session<DB> {
-    fn checkin(&self, verdict: Verdict, patience: Duration) -> Checkin<'_> {
+    fn checkin(&self, verdict: Verdict, patience: Duration) -> Closing<'_> {
         Box::pin(async move {
             match self.lease.get() {
                 Some(lease) => lease.checkin(verdict, patience).await,
-                None => Ok(None),
+                None => Checkin::default(),
             }
         })
     }
@@ -68,8 +69,15 @@ impl Sessions {
         self.setup.get_or_init(|| setup);
     }
 
-    fn slot<DB: Isolate>(&self, repo: &'static str) -> Arc<Session<DB>> {
+    /// The session of a repo, which may not be open yet. Asked under the lock under which [`checkin_all`] takes them:
+    /// whoever comes later finds that the owner has begun to end.
+    fn slot<DB: Isolate>(
+        &self,
+        owner: &Owner,
+        repo: &'static str,
+    ) -> Result<Arc<Session<DB>>, Error> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        owner.require_running(Subject::Repo(repo), None)?;
         let database = TypeId::of::<DB>();
         let found = open
             .iter()
@@ -87,9 +95,9 @@ impl Sessions {
             session
         });
         let session: Arc<dyn Any + Send + Sync> = session;
-        session.downcast().unwrap_or_else(|_| {
+        Ok(session.downcast().unwrap_or_else(|_| {
             unreachable!("a slot is found by its database's type: heirloom's bug")
-        })
+        }))
     }
 
     fn setup_of(&self, repo: &'static str, own: Option<Schema>) -> (Schema, Vec<Fixture>) {
@@ -112,11 +120,13 @@ pub(crate) async fn pool<DB: Isolate>(
     own: Option<Schema>,
 ) -> Result<Pool<DB>, Error> {
     let sessions: &Sessions = owner.attachment();
-    let session = sessions.slot::<DB>(repo);
+    let session = sessions.slot::<DB>(&owner, repo)?;
     let lease = session
         .lease
         .get_or_try_init(|| open::<DB>(&owner, sessions, repo, own.clone()))
         .await?;
+    // It may have ended meanwhile; then this session was not given back, and goes when it is dropped here.
+    owner.require_running(Subject::Repo(repo), None)?;
     let named = sessions
         .setup
         .get()
@@ -134,22 +144,29 @@ async fn open<DB: Isolate>(
     own: Option<Schema>,
 ) -> Result<DB::Lease, Error> {
     let (schema, fixtures) = sessions.setup_of(repo, own);
+    let package = sessions.setup.get().map(|setup| setup.package.clone());
     let tenant = Tenant {
+        package: package.unwrap_or_default(),
         repo,
         name: owner.name().to_owned(),
     };
     let lease = DB::checkout(tenant, &schema).await?;
     for fixture in fixtures {
-        DB::run_fixture(lease.pool(), fixture)
-            .await
-            .map_err(|source| Error::Fixture {
+        if let Err(source) = DB::run_fixture(lease.pool(), fixture).await {
+            let left = lease.checkin(Verdict::Keep, FIXTURE_PATIENCE).await;
+            return Err(Error::Fixture {
                 name: fixture.name,
                 owner: owner.name().to_owned(),
+                kept: left.kept,
                 source: Box::new(source),
-            })?;
+            });
+        }
     }
     Ok(lease)
 }
+
+/// How long a session whose fixture failed may take to close. Nobody else has its pool yet.
+const FIXTURE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// One database cannot have two schemas: a repo that names another one than the session was opened with is told so.
 async fn require_same<DB: Isolate>(
@@ -170,21 +187,17 @@ async fn require_same<DB: Isolate>(
     })
 }
 
-/// Gives back every session of an owner. All of them, whatever the first ones say; returns what is kept and what went
-/// wrong.
+/// Gives back every session of an owner, whatever the first ones say.
 pub(crate) async fn checkin_all(
     owner: &Owner,
     verdict: Verdict,
     patience: Duration,
-) -> (Vec<PathBuf>, Vec<Error>) {
+) -> Vec<Checkin> {
     let sessions: &Sessions = owner.attachment();
     let open = std::mem::take(&mut *sessions.open.lock().unwrap_or_else(PoisonError::into_inner));
-    let (mut kept, mut errors) = (Vec::new(), Vec::new());
+    let mut done = Vec::with_capacity(open.len());
     for slot in open {
-        match slot.session.checkin(verdict, patience).await {
-            Ok(path) => kept.extend(path),
-            Err(error) => errors.push(error),
-        }
+        done.push(slot.session.checkin(verdict, patience).await);
     }
-    (kept, errors)
+    done
 }

@@ -89,11 +89,15 @@ async fn ada_signs_up_in_this_test_too(app: TestApp) {
 
 const PANICS: &str = "guestbook::isolation::panics_with_everything_open";
 
-/// Where the database of the failed test is kept: `failed`, beside the directory of the running tests' databases.
-fn kept(database: &Path) -> PathBuf {
-    let home = database.ancestors().nth(3).expect("it lies deeper");
-    home.join("failed")
-        .join(PANICS.replace("::", ".") + ".default.sqlite")
+/// The database that the failed test left: in `failed`, beside the directory of the running tests' databases.
+fn kept(database: &Path) -> Option<PathBuf> {
+    let failed = database.ancestors().nth(3)?.join("failed");
+    let start = PANICS.replace("::", ".") + ".default-";
+    let files = failed.read_dir().ok()?.flatten();
+    files.map(|file| file.path()).find(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with(&start) && name.ends_with(".sqlite")
+    })
 }
 
 async fn signs_up_and_panics(sandbox: Sandbox, database: &mut PathBuf) {
@@ -128,8 +132,8 @@ fn a_panic_leaks_nothing_into_the_next_test_and_keeps_its_database_to_look_at() 
     assert!(message.starts_with("with a transaction"), "{message}");
     assert!(!database.exists(), "{} is left", database.display());
 
-    let kept = kept(&database);
-    let options = SqliteConnectOptions::new().filename(&kept);
+    let left = kept(&database).expect("its path was printed");
+    let options = SqliteConnectOptions::new().filename(&left);
     drop(
         Test::here("guestbook::isolation::looks_at_it").run(|_: Sandbox| async {
             let kept = SqlitePool::connect_with(options).await?;
@@ -147,7 +151,11 @@ fn a_panic_leaks_nothing_into_the_next_test_and_keeps_its_database_to_look_at() 
         assert_eq!(count(&pool, "guests").await, 0);
         Ok(())
     }));
-    assert!(!kept.exists(), "once the test passes, nothing is kept");
+    assert_eq!(
+        kept(&database),
+        None,
+        "once the test passes, nothing is kept"
+    );
 }
 
 /// A test that is not async has its fixtures all the same.

@@ -5,6 +5,7 @@ use super::run_dir::RunDir;
 use super::template::{SUFFIXES, Template, remove_all, with_suffix};
 use crate::error::Error;
 use crate::isolation::dir::{self, files};
+use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -84,18 +85,30 @@ impl Drop for Copy {
     }
 }
 
-/// Where a failed test's database goes: that of `story::signs_up` to `failed/story.signs_up.default.sqlite`. Of a very
-/// long name the end stays, where tests of one module differ.
+/// Where a failed test's database goes: that of `story::signs_up` to `failed/story.signs_up.default-1a2b3c4d.sqlite`. Of
+/// a very long name the end stays, where tests of one module differ; the digits keep apart what looks alike after that,
+/// and tests of one name in two packages.
 fn kept_at(tenant: &Tenant) -> PathBuf {
     const LONGEST: usize = 160;
-    let name = safe(&tenant.name.replace("::", "."));
-    let cut = name
-        .char_indices()
-        .rev()
-        .nth(LONGEST)
-        .map_or(0, |(at, _)| at);
-    let name = format!("{}.{}.sqlite", &name[cut..], safe(tenant.repo));
-    dir::base().join("failed").join(name)
+    let name = safe(&format!(
+        "{}.{}",
+        tenant.name.replace("::", "."),
+        tenant.repo
+    ));
+    let mut cut = name.len().saturating_sub(LONGEST);
+    while !name.is_char_boundary(cut) {
+        cut += 1;
+    }
+    let mut hash = Sha256::new();
+    for part in [&tenant.package, &tenant.name, tenant.repo] {
+        hash.update(part);
+        hash.update([0]);
+    }
+    let digest = hash.finalize();
+    let digits = u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]);
+    dir::base()
+        .join("failed")
+        .join(format!("{}-{digits:08x}.sqlite", &name[cut..]))
 }
 
 /// What every file system takes.

@@ -4,7 +4,6 @@ use crate::error::Error;
 use crate::isolation::dir;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Once, PoisonError, Weak};
 
 /// The directory of this process's copies. While the process lives it holds the lock in it; whoever finds it unlocked
@@ -37,20 +36,26 @@ impl RunDir {
     }
 
     fn create() -> Result<Self, Error> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
         static COLLECTED: Once = Once::new();
         let home = dir::base().join("sqlite");
         dir::create(&home)?;
         // Between making a directory and locking it, it looks like a dead process's: nobody may collect meanwhile.
         let gate = dir::lock(&home.join("runs.lock"))?;
         COLLECTED.call_once(|| collect_dead(&home));
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = home.join(format!("{PREFIX}{}-{number}", std::process::id()));
-        dir::create(&path)?;
+        let path = home.join(format!("{PREFIX}{}", random_name()));
+        fs::create_dir(&path)
+            .map_err(|source| dir::files("create the directory", &path, source))?;
         let lock = dir::lock(&path.join(LOCK))?;
         drop(gate);
         Ok(Self { path, _lock: lock })
     }
+}
+
+/// Not the process's number: containers that share the directory use the same ones.
+fn random_name() -> String {
+    let mut bits = [0; 8];
+    getrandom::fill(&mut bits).expect("the operating system hands out random bytes");
+    format!("{:016x}", u64::from_ne_bytes(bits))
 }
 
 impl Drop for RunDir {

@@ -175,10 +175,11 @@ fn collect_old(home: &Path) {
     }
 }
 
+/// The lock file stays: somebody may be waiting for its lock, and would hold that of a file that is gone.
 fn collect(lock: &Path) {
     if let Ok(Some(held)) = dir::try_lock(lock) {
         remove_all(&lock.with_extension("sqlite")).ok();
-        dir::remove(lock).ok();
+        remove_all(&lock.with_extension("partial")).ok();
         drop(held);
     }
 }
