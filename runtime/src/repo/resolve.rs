@@ -24,7 +24,7 @@ pub enum Mode {
     /// Owners use their sessions, everybody else the pool that the repo was given: outside test suites.
     Auto,
     /// Only owners and their heirs, everybody else gets [`Error::Ownership`]: as soon as a `#[sandboxed]` test has
-    /// started in this process.
+    /// started in this process. A plain `#[test]` beside it is "everybody else" from then on.
     Manual,
 }
 
