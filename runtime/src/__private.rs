@@ -3,7 +3,7 @@
 #![allow(missing_docs, reason = "documented where it is defined")]
 
 pub use crate::context::{Carrier, CarrierScope, Owned};
-pub use crate::task::work::{AnyWork, BoxedWork, ClosureWork, FutureWork, work};
+pub use crate::task::work::{AnyWork, BoxedWork, ClosureWork, FutureWork, ParameterWork, work};
 pub use std::future::Future;
 pub use std::result::Result;
 pub use std::time::Duration;

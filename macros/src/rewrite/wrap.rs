@@ -171,7 +171,7 @@ impl Wrap<'_> {
         let span = Span::mixed_site().located_at(arg.span());
         let work = local_at("work", span);
         let unused = allow(&quote!(unused_imports));
-        let choice = quote_spanned!(span=> (&&&&#ctx::__private::work(&#work)).__heirloom_kind());
+        let choice = quote_spanned!(span=> (&&&&&#ctx::__private::work(&#work)).__heirloom_kind());
         let wrapped = match self.unowned {
             None => quote_spanned!(span=> #choice.wrap(#work)),
             Some(why) => quote_spanned!(span=> #choice.exempt(#work, #why)),
@@ -180,7 +180,9 @@ impl Wrap<'_> {
             match () {
                 #work => {
                     #unused
-                    use #ctx::__private::{AnyWork as _, BoxedWork as _, ClosureWork as _, FutureWork as _};
+                    use #ctx::__private::{
+                        AnyWork as _, BoxedWork as _, ClosureWork as _, FutureWork as _, ParameterWork as _,
+                    };
                     #wrapped
                 }
             }

@@ -1,7 +1,7 @@
 //! Wraps the argument of a spawn by what it is: a boxed future or closure, a future, a closure, or anything else.
 //!
 //! The attributes know only syntax, so the choice is made here by trait: generated code calls
-//! `(&&&&work(&argument)).__heirloom_kind()`, and method resolution takes the first of the four traits that fits, the
+//! `(&&&&&work(&argument)).__heirloom_kind()`, and method resolution takes the first of the five traits that fits, the
 //! one for the most references first. The method has a name that no trait of the user's has, so that a blanket one does
 //! not win. What is neither future nor closure is handed back untouched, so that a `spawn` that has nothing to do with
 //! tasks still compiles.
@@ -38,6 +38,10 @@ pub struct FutureKind;
 #[derive(Debug)]
 pub struct ClosureKind;
 
+/// A function or closure with a parameter, given by name: wrapped it would lose the parameter's type.
+#[derive(Debug)]
+pub struct ParameterKind;
+
 /// Anything else.
 #[derive(Debug)]
 pub struct AnyKind;
@@ -48,7 +52,7 @@ pub trait BoxedWork {
     fn __heirloom_kind(&self) -> BoxedKind;
 }
 
-impl<T: Boxed> BoxedWork for &&&Work<T> {
+impl<T: Boxed> BoxedWork for &&&&Work<T> {
     fn __heirloom_kind(&self) -> BoxedKind {
         BoxedKind
     }
@@ -60,7 +64,7 @@ pub trait FutureWork {
     fn __heirloom_kind(&self) -> FutureKind;
 }
 
-impl<T: Future> FutureWork for &&Work<T> {
+impl<T: Future> FutureWork for &&&Work<T> {
     fn __heirloom_kind(&self) -> FutureKind {
         FutureKind
     }
@@ -72,9 +76,21 @@ pub trait ClosureWork {
     fn __heirloom_kind(&self) -> ClosureKind;
 }
 
-impl<T: FnOnce() -> R, R> ClosureWork for &Work<T> {
+impl<T: FnOnce() -> R, R> ClosureWork for &&Work<T> {
     fn __heirloom_kind(&self) -> ClosureKind {
         ClosureKind
+    }
+}
+
+/// Chosen fourth.
+pub trait ParameterWork<A> {
+    /// Chooses.
+    fn __heirloom_kind(&self) -> ParameterKind;
+}
+
+impl<T: FnOnce(A) -> R, A, R> ParameterWork<A> for &Work<T> {
+    fn __heirloom_kind(&self) -> ParameterKind {
+        ParameterKind
     }
 }
 
@@ -126,6 +142,26 @@ impl ClosureKind {
     #[track_caller]
     pub fn exempt<F: FnOnce() -> R, R>(self, closure: F, why: &'static str) -> impl FnOnce() -> R {
         carried_fn(closure, Carrier::unowned(why))
+    }
+}
+
+/// Nothing implements it: work with a parameter is owned where its closure is written.
+#[diagnostic::on_unimplemented(
+    message = "this spawn would lose its owner: its work takes a parameter and is given by name",
+    label = "takes a parameter",
+    note = "help: write the closure here, `spawn(|scope| work(scope))`, or mark the spawn `#[unowned(\"why\")]`"
+)]
+pub trait OwnedWhereItIsWritten {}
+
+impl ParameterKind {
+    /// Refuses.
+    pub fn wrap<T: OwnedWhereItIsWritten>(self, work: T) -> T {
+        work
+    }
+
+    /// Hands it back: nobody is to own it.
+    pub fn exempt<T>(self, work: T, _: &'static str) -> T {
+        work
     }
 }
 
