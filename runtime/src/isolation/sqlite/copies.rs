@@ -8,7 +8,6 @@ use crate::isolation::dir::{self, files};
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// One owner's file. Dropped, it is removed.
@@ -16,8 +15,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 pub(super) struct Copy {
     path: PathBuf,
     gone: AtomicBool,
-    // The directory goes with its last copy, so a process leaves nothing behind although nothing runs at its exit.
-    _run: Arc<RunDir>,
 }
 
 impl Copy {
@@ -28,7 +25,6 @@ impl Copy {
         let copy = Self {
             path: run.path().join(format!("{number}.sqlite")),
             gone: AtomicBool::new(false),
-            _run: run,
         };
         template.copy_to(&copy.path).map_err(|source| {
             files(

@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::isolation::dir;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, Once, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The directory of this process's copies. While the process lives it holds the lock in it; whoever finds it unlocked
 /// finds the copies of a dead process.
@@ -15,19 +15,20 @@ pub(super) struct RunDir {
     _lock: File,
 }
 
-const LOCK: &str = "lock";
+const LOCK: &str = "run.lock";
 const PREFIX: &str = "run-";
 
 impl RunDir {
-    /// This process's directory: the one that is in use, else a new one.
+    /// This process's directory, made on first use. It stays until another process collects it, as nothing runs when a
+    /// process exits; by then there is only the lock in it.
     pub(super) fn current() -> Result<Arc<Self>, Error> {
-        static CURRENT: Mutex<Weak<RunDir>> = Mutex::new(Weak::new());
+        static CURRENT: Mutex<Option<Arc<RunDir>>> = Mutex::new(None);
         let mut current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(run) = current.upgrade() {
-            return Ok(run);
+        if let Some(run) = &*current {
+            return Ok(Arc::clone(run));
         }
         let run = Arc::new(Self::create()?);
-        *current = Arc::downgrade(&run);
+        *current = Some(Arc::clone(&run));
         Ok(run)
     }
 
@@ -36,12 +37,11 @@ impl RunDir {
     }
 
     fn create() -> Result<Self, Error> {
-        static COLLECTED: Once = Once::new();
         let home = dir::base().join("sqlite");
         dir::create(&home)?;
         // Between making a directory and locking it, it looks like a dead process's: nobody may collect meanwhile.
         let gate = dir::lock(&home.join("runs.lock"))?;
-        COLLECTED.call_once(|| collect_dead(&home));
+        collect_dead(&home);
         let path = home.join(format!("{PREFIX}{}", random_name()));
         fs::create_dir(&path)
             .map_err(|source| dir::files("create the directory", &path, source))?;
@@ -56,14 +56,6 @@ fn random_name() -> String {
     let mut bits = [0; 8];
     getrandom::fill(&mut bits).expect("the operating system hands out random bytes");
     format!("{:016x}", u64::from_ne_bytes(bits))
-}
-
-impl Drop for RunDir {
-    fn drop(&mut self) {
-        // Not `remove_dir_all`: a database that something still holds open is better left to the next run.
-        fs::remove_file(self.path.join(LOCK)).ok();
-        fs::remove_dir(&self.path).ok();
-    }
 }
 
 /// Removes the directories of processes that died without removing them. Best effort, and under the gate.
