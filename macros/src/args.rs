@@ -199,6 +199,15 @@ pub(crate) fn unknown(argument: &Argument, known: &[&str]) -> syn::Error {
     error(&argument.name, format!("unknown argument `{name}`"), help)
 }
 
+/// `name()`.
+pub(crate) fn empty(at: Span, name: &str, form: &str) -> syn::Error {
+    error_at(
+        at,
+        format!("`{name}()` lists nothing"),
+        format!("write `{form}`, or remove it"),
+    )
+}
+
 /// An argument of the design that a later version will accept.
 pub(crate) fn not_yet(at: impl ToTokens, what: &str, instead: &str) -> syn::Error {
     error(at, format!("{what} is not available yet"), instead)

@@ -1,9 +1,9 @@
 //! The arguments of `#[sandboxed]`.
 
 use super::fixtures::{self, Fixture};
-use crate::args::{self, Argument, not_yet, unknown};
-use crate::diag::{Sink, error, error_at, list};
-use proc_macro2::{Span, TokenStream};
+use crate::args::{self, Argument, empty, not_yet, unknown};
+use crate::diag::{Sink, error, list};
+use proc_macro2::TokenStream;
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::{Ident, LitBool, LitInt, LitStr, Path, Token};
@@ -279,13 +279,4 @@ fn allow(argument: &Argument) -> syn::Result<Vec<Path>> {
         return Err(empty(group.span(), "allow", FORM));
     }
     Ok(paths.into_iter().collect())
-}
-
-/// `name()`.
-pub(super) fn empty(at: Span, name: &str, form: &str) -> syn::Error {
-    error_at(
-        at,
-        format!("`{name}()` lists nothing"),
-        format!("write `{form}`, or remove it"),
-    )
 }

@@ -1,7 +1,6 @@
 //! `fixtures(..)`, in the forms of `#[sqlx::test]`.
 
-use super::args::empty;
-use crate::args::Argument;
+use crate::args::{Argument, empty};
 use crate::diag::error;
 use std::path::Path;
 use syn::parse::{Parse, ParseStream, Parser};

@@ -53,9 +53,7 @@ impl OwnerLayer {
             number: NEXT.fetch_add(1, Ordering::Relaxed),
         }
     }
-}
 
-impl OwnerLayer {
     fn key(&self, span: &Id) -> Key {
         Key::Span {
             layer: self.number,
@@ -90,8 +88,7 @@ where
             .and_then(|parent| owner_of(&parent));
         let settled = parent.is_some();
         let owner = parent.or_else(super::current);
-        // Nothing of ours is dropped or cloned while the extensions are locked.
-        // A layer that is installed twice says the same twice.
+        // A layer that is installed twice says the same twice. What it said before is dropped once the lock is free.
         let before = span.extensions_mut().replace(SpanOwner { owner, settled });
         drop(before);
     }

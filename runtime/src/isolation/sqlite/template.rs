@@ -161,27 +161,32 @@ fn collect_old(home: &Path) {
     };
     for entry in entries.filter_map(Result::ok) {
         let path = entry.path();
-        let unused = entry
-            .metadata()
-            .and_then(|metadata| metadata.modified())
-            .ok()
-            .and_then(|used| used.elapsed().ok());
         let is_lock = path
             .extension()
             .is_some_and(|extension| extension == "lock");
-        if is_lock && unused.is_some_and(|unused| unused > KEPT_UNUSED) {
+        if is_lock && is_unused(&path) {
             collect(&path);
         }
     }
 }
 
+fn is_unused(lock: &Path) -> bool {
+    let used = fs::metadata(lock).and_then(|metadata| metadata.modified());
+    let unused = used.ok().and_then(|used| used.elapsed().ok());
+    unused.is_some_and(|unused| unused > KEPT_UNUSED)
+}
+
 /// The lock file stays: somebody may be waiting for its lock, and would hold that of a file that is gone.
 fn collect(lock: &Path) {
-    if let Ok(Some(held)) = dir::try_lock(lock) {
+    let Ok(Some(held)) = dir::try_lock(lock) else {
+        return;
+    };
+    // Asked again: somebody may have used it, and let go of the lock, since it was looked at.
+    if is_unused(lock) {
         remove_all(&lock.with_extension("sqlite")).ok();
         remove_all(&lock.with_extension("partial")).ok();
-        drop(held);
     }
+    drop(held);
 }
 
 impl Template {
