@@ -5,7 +5,7 @@ use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
-use syn::{Ident, Path, Token};
+use syn::{Ident, LitStr, Path, Token};
 
 /// One argument: `name`, `name = value` or `name(..)`.
 pub(crate) struct Argument {
@@ -157,7 +157,7 @@ pub(crate) fn runtime_path(argument: &Argument) -> syn::Result<Path> {
     let Value::Assigned(_, tokens) = &argument.value else {
         return argument.assigned(FORM);
     };
-    if let Ok(text) = syn::parse2::<syn::LitStr>(tokens.clone()) {
+    if let Ok(text) = syn::parse2::<LitStr>(tokens.clone()) {
         let path = text.value();
         let path = path.trim_start_matches("::");
         return Err(error(
@@ -229,21 +229,46 @@ fn distance(a: &str, b: &str) -> usize {
     row[b.len()]
 }
 
-/// The only argument of `#[owned_task]` that works today.
-pub(crate) fn owned_task(tokens: TokenStream, sink: &mut Sink) -> Option<Path> {
-    let mut runtime = None;
-    for argument in parse(tokens, &[], sink) {
-        match argument.name.to_string().as_str() {
-            "crate" => runtime = sink.keep(runtime_path(&argument)),
-            "name" => sink.push(not_yet(
-                &argument.name,
-                "`name`",
-                "remove it: without a name the actor inherits the owner of whoever starts it",
-            )),
-            _ => sink.push(unknown(&argument, &["crate"])),
+/// `name = "pricing"`: the token to point at, and what it says.
+pub(crate) type Name = (Ident, LitStr);
+
+/// The arguments of `#[owned_task]`.
+#[derive(Default)]
+pub(crate) struct OwnedTask {
+    pub(crate) runtime: Option<Path>,
+    /// The name of the actor, and the token to point at.
+    pub(crate) name: Option<Name>,
+}
+
+impl OwnedTask {
+    pub(crate) fn parse(tokens: TokenStream, sink: &mut Sink) -> Self {
+        let mut args = Self::default();
+        for argument in parse(tokens, &[], sink) {
+            match argument.name.to_string().as_str() {
+                "name" => {
+                    let name = sink.keep(actor_name(&argument));
+                    args.name = name.map(|name| (argument.name, name));
+                }
+                "crate" => args.runtime = sink.keep(runtime_path(&argument)),
+                _ => sink.push(unknown(&argument, &["name", "crate"])),
+            }
         }
+        args
     }
-    runtime
+}
+
+/// `name = "pricing"`.
+fn actor_name(argument: &Argument) -> syn::Result<LitStr> {
+    const FORM: &str = "name = \"pricing\"";
+    let name: LitStr = argument.assigned(FORM)?;
+    if name.value().trim().is_empty() {
+        return Err(error(
+            name,
+            "the name of the actor is empty",
+            format!("write `{FORM}`, or remove it"),
+        ));
+    }
+    Ok(name)
 }
 
 /// Where the arguments as a whole are, or the attribute if there are none.

@@ -2,7 +2,7 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote};
-use syn::{Path, Token};
+use syn::{LitStr, Path, Token};
 
 /// The path of `heirloom`; interpolates as `#ctx::__private::…`.
 pub(crate) struct Ctx {
@@ -19,14 +19,19 @@ impl Ctx {
         }
     }
 
-    /// `#[::heirloom::owned_task]`, as it has to be written below another attribute.
-    pub(crate) fn owned_task_attribute(&self) -> syn::Attribute {
+    /// `#[::heirloom::owned_task]`, as it has to be written below another attribute; `name` is that of an actor.
+    pub(crate) fn owned_task_attribute(&self, name: Option<&LitStr>) -> syn::Attribute {
         let path = &self.path;
-        let args = self.given.then(|| {
+        let name = name.map(|name| quote!(name = #name));
+        let runtime = self.given.then(|| {
             let key = <Token![crate]>::default();
-            quote!((#key = #path))
+            quote!(#key = #path)
         });
-        syn::parse_quote!(#[#path::owned_task #args])
+        let args: Vec<_> = name.into_iter().chain(runtime).collect();
+        if args.is_empty() {
+            return syn::parse_quote!(#[#path::owned_task]);
+        }
+        syn::parse_quote!(#[#path::owned_task(#(#args),*)])
     }
 }
 

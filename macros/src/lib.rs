@@ -39,9 +39,12 @@ use proc_macro::TokenStream;
 /// | `migrator = path` | a `static` `Migrator` instead of a directory | none |
 /// | `fixtures("a", "b")`, `fixtures("./a.sql")`, `fixtures(path = "dir", scripts("a"))` | SQL scripts that run before the test, in the forms of `#[sqlx::test]` | none |
 /// | `isolation = "database"` | a private copy of the migrated database | the database's own |
+/// | `isolation = "none"` | a real database outside the sandbox, shared with every other such test of the process; what is committed stays | the database's own |
+/// | `shared = true` or `false` | the test runs alone, and code that nobody owns uses its sessions | `false` |
 /// | `flavor = "current_thread"` or `"multi_thread"` | the runtime | `"current_thread"` |
 /// | `worker_threads = n` | threads of a `"multi_thread"` runtime | tokio's |
-/// | `drain_timeout = "5s"` | how long the test's tasks may take to end; units `ms`, `s`, `m` | `"5s"` |
+/// | `ownership_timeout = "90s"` | how long the test may keep its database, after which it is taken away; units `ms`, `s`, `m`, at most `"60m"` | `"120s"` |
+/// | `drain_timeout = "5s"` | how long the test's tasks may take to end; units `ms`, `s`, `m`, at most `"60m"` | `"5s"` |
 /// | `spawns = "inherit"` or `"deny"` | whether a spawn inherits the test's owner or is a compile error | `"inherit"` |
 /// | `allow(path, ..)` | spawns that `spawns = "deny"` lets pass | none |
 /// | `crate = path` | where `heirloom` is, if renamed | `::heirloom` |
@@ -77,7 +80,27 @@ pub fn test(args: TokenStream, item: TokenStream) -> TokenStream {
 /// async fn welcome(pool: SqlitePool, email: String) -> sqlx::Result<()> { /* .. */ }
 /// ```
 ///
-/// The only argument is `crate = path`, where `heirloom` is, if renamed.
+/// # Arguments
+///
+/// | argument | meaning | default |
+/// |---|---|---|
+/// | `name = "pricing"` | the name of the actor, by which owners allow it to use their sessions | none |
+/// | `crate = path` | where `heirloom` is, if renamed | `::heirloom` |
+///
+/// # Actors
+///
+/// A name belongs to one function. On an `async fn`, its future is the actor. On a `fn`, every task it spawns is, and so
+/// is the future it returns. What an actor spawns, be it inside the `async fn` or inside the work that the `fn` spawns,
+/// is its child and has no name; nor has what is marked `#[unowned("why")]`. An `async` block in such a `fn` counts as
+/// the work of some task, so what is spawned in there is a child as well. A name that
+/// no task takes is an error.
+///
+/// ```ignore
+/// #[heirloom::owned_task(name = "pricing")]
+/// fn start_pricing(pool: SqlitePool) -> JoinHandle<()> {
+///     tokio::spawn(async move { /* the actor `pricing` */ })
+/// }
+/// ```
 #[proc_macro_attribute]
 pub fn owned_task(args: TokenStream, item: TokenStream) -> TokenStream {
     owned_task::run(args.into(), item.into()).into()

@@ -2,23 +2,25 @@
 
 mod future;
 
+use crate::args::{Name, OwnedTask};
 use crate::ctx::Ctx;
 use crate::diag::{Sink, error};
-use crate::item::{Annotated, Parts, comes_first, is_ours, runs_async_fn};
+use crate::item::{Annotated, Parts, as_typed, comes_first, is_ours, runs_async_fn};
 use crate::rewrite::{Policy, Rewriter, item_attributes};
-use crate::{args, unowned};
+use crate::unowned;
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::visit_mut::VisitMut;
-use syn::{Attribute, Expr, ImplItem, ImplItemFn, Item, ItemFn, TraitItem, TraitItemFn};
+use syn::{Attribute, Expr, ImplItem, ImplItemFn, Item, ItemFn, LitStr, TraitItem, TraitItemFn};
 
 /// The attribute as a function from tokens to tokens.
 pub(crate) fn run(args: TokenStream, item: TokenStream) -> TokenStream {
     let mut sink = Sink::default();
-    let ctx = Ctx::new(args::owned_task(args, &mut sink).as_ref());
+    let args = OwnedTask::parse(args, &mut sink);
+    let ctx = Ctx::new(args.runtime.as_ref());
     let written = item.clone();
     let expanded = match Annotated::parse(item) {
-        Ok(annotated) => expand(&ctx, annotated, &mut sink),
+        Ok(annotated) => expand(&ctx, args.name.as_ref(), annotated, &mut sink),
         Err(error) => {
             sink.push(error);
             TokenStream::new()
@@ -33,48 +35,55 @@ pub(crate) fn run(args: TokenStream, item: TokenStream) -> TokenStream {
     }
 }
 
-fn expand(ctx: &Ctx, annotated: Annotated, sink: &mut Sink) -> TokenStream {
+fn expand(ctx: &Ctx, name: Option<&Name>, annotated: Annotated, sink: &mut Sink) -> TokenStream {
     match annotated {
-        Annotated::Function(function) => expand_function(ctx, function, sink),
+        Annotated::Function(function) => expand_function(ctx, name, function, sink),
         Annotated::Declaration(declaration) => {
             sink.push(no_body(&declaration));
             TokenStream::new()
         }
         Annotated::Other(mut item) => {
-            let mistakes: Vec<_> = check_item(&item).into_iter().collect();
+            let of_name = name.and_then(|name| has_no_name(&item, name));
+            let mistakes: Vec<_> = check_item(&item).into_iter().chain(of_name).collect();
             if !mistakes.is_empty() {
                 sink.extend(mistakes);
                 return TokenStream::new();
             }
             if let Some(attrs) = item_attributes(&mut item) {
                 sink.extend(contradiction(attrs));
-                if come_after(ctx, attrs) {
+                if come_after(ctx, None, attrs) {
                     return item.into_token_stream();
                 }
             }
-            Inside::rewrite(ctx, sink, |inside| inside.content(&mut item));
+            Inside::rewrite(ctx, None, sink, |inside| inside.content(&mut item));
             item.into_token_stream()
         }
     }
 }
 
-fn expand_function(ctx: &Ctx, mut function: ItemFn, sink: &mut Sink) -> TokenStream {
+fn expand_function(
+    ctx: &Ctx,
+    name: Option<&Name>,
+    mut function: ItemFn,
+    sink: &mut Sink,
+) -> TokenStream {
+    let actor = name.map(|(_, actor)| actor);
     sink.extend(contradiction(&function.attrs));
     sink.extend(check_function(&function));
-    if come_after(ctx, &mut function.attrs) {
+    if come_after(ctx, actor, &mut function.attrs) {
         return function.into_token_stream();
     }
-    Inside::rewrite(ctx, sink, |inside| {
+    Inside::rewrite(ctx, name, sink, |inside| {
         inside.function(Parts::from(&mut function));
     });
     function.into_token_stream()
 }
 
 /// Puts our attribute below one that needs to see the `async fn` first; it meets the result of that one.
-fn come_after(ctx: &Ctx, attrs: &mut Vec<Attribute>) -> bool {
+fn come_after(ctx: &Ctx, actor: Option<&LitStr>, attrs: &mut Vec<Attribute>) -> bool {
     let after = attrs.iter().any(comes_first);
     if after {
-        attrs.push(ctx.owned_task_attribute());
+        attrs.push(ctx.owned_task_attribute(actor));
     }
     after
 }
@@ -135,6 +144,33 @@ fn no_body(declaration: &TraitItemFn) -> syn::Error {
     )
 }
 
+/// An actor is one task, so its name goes where that task begins.
+fn has_no_name(item: &Item, (name, actor): &Name) -> Option<syn::Error> {
+    let what = match item {
+        Item::Impl(_) => "an `impl`",
+        Item::Trait(_) => "a `trait`",
+        Item::Mod(_) => "a `mod`",
+        _ => return None,
+    };
+    Some(error(
+        name,
+        format!("`name` belongs to one function, and this is {what}"),
+        format!(
+            "put `#[owned_task(name = {})]` on the function in it that is the actor",
+            as_typed(actor)
+        ),
+    ))
+}
+
+fn names_nothing((name, _): &Name) -> syn::Error {
+    error(
+        name,
+        "`name` has no task to name in this function",
+        "put it on the `async fn` that is the actor, or on the `fn` that spawns it; what is spawned inside of a task or an \
+         `async` block has no name",
+    )
+}
+
 fn check_item(item: &Item) -> Option<syn::Error> {
     const HELP: &str = "it goes on a `fn`, an `impl` block, a `trait` or an inline `mod`";
     let on = |at: &dyn ToTokens, what: &str| {
@@ -186,15 +222,31 @@ impl VisitMut for Unmark {
 /// What is inside of an annotated item.
 struct Inside<'a> {
     ctx: &'a Ctx,
+    name: Option<&'a Name>,
     rewriter: Rewriter<'a>,
 }
 
 impl<'a> Inside<'a> {
-    fn rewrite(ctx: &'a Ctx, sink: &mut Sink, rewrite: impl FnOnce(&mut Self)) {
+    fn rewrite(
+        ctx: &'a Ctx,
+        name: Option<&'a Name>,
+        sink: &mut Sink,
+        rewrite: impl FnOnce(&mut Self),
+    ) {
         let rewriter = Rewriter::new(ctx, &Policy::Inherit);
-        let mut inside = Inside { ctx, rewriter };
+        let mut inside = Inside {
+            ctx,
+            name,
+            rewriter,
+        };
         rewrite(&mut inside);
-        sink.extend(inside.rewriter.sink.into_errors());
+        let has_named = inside.rewriter.has_named;
+        let mistakes = inside.rewriter.sink.into_errors();
+        // A mistake in the body may be what keeps the name from its task.
+        if mistakes.is_empty() && !has_named {
+            sink.extend(name.map(names_nothing));
+        }
+        sink.extend(mistakes);
     }
 
     fn content(&mut self, item: &mut Item) {
@@ -244,7 +296,7 @@ impl<'a> Inside<'a> {
         if attrs.iter().any(comes_first)
             && matches!(item, Item::Fn(_) | Item::Impl(_) | Item::Trait(_))
         {
-            let attribute = self.ctx.owned_task_attribute();
+            let attribute = self.ctx.owned_task_attribute(None);
             if let Some(attrs) = item_attributes(item) {
                 attrs.push(attribute);
             }
@@ -287,7 +339,7 @@ impl<'a> Inside<'a> {
     }
 
     fn is_settled(&mut self, attrs: &mut Vec<Attribute>) -> bool {
-        self.is_left_alone(attrs) || come_after(self.ctx, attrs)
+        self.is_left_alone(attrs) || come_after(self.ctx, None, attrs)
     }
 
     fn is_left_alone(&mut self, attrs: &mut Vec<Attribute>) -> bool {
@@ -295,11 +347,17 @@ impl<'a> Inside<'a> {
     }
 
     fn function(&mut self, parts: Parts<'_>) {
-        self.rewriter.body(parts.sig, parts.block);
+        let actor = self.name.map(|(_, actor)| actor);
         if parts.sig.asyncness.is_none() {
-            future::own_tail(self.ctx, parts.block);
-        } else if !parts.attrs.iter().any(runs_async_fn) {
-            future::capture_when_called(self.ctx, parts);
+            self.rewriter.body(actor, parts.sig, parts.block);
+            self.rewriter.has_named |= future::own_tail(self.ctx, actor, parts.block);
+            return;
+        }
+        // It is the actor itself, and what it spawns are its children.
+        self.rewriter.body(None, parts.sig, parts.block);
+        if !parts.attrs.iter().any(runs_async_fn) {
+            future::capture_when_called(self.ctx, actor, parts);
+            self.rewriter.has_named = true;
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Nested blocks and closures are part of the body, nested items are not.
 
 mod macros;
+mod spelled;
 mod wrap;
 
 use crate::ctx::Ctx;
@@ -12,15 +13,16 @@ use crate::spawns::{self, Site};
 use crate::unowned;
 use proc_macro2::TokenStream;
 use quote::ToTokens;
+use spelled::{Spelled, without_generics};
 use std::collections::HashSet;
 use syn::punctuated::Punctuated;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    AngleBracketedGenericArguments, Arm, Attribute, Block, Expr, ExprCall, ExprMethodCall,
-    GenericArgument, Item, LitStr, Local, Macro, PatIdent, Path, Stmt, StmtMacro, Token, UseTree,
-    parse_quote,
+    AngleBracketedGenericArguments, Arm, Attribute, Block, Expr, ExprAsync, ExprCall, ExprClosure,
+    ExprMethodCall, GenericArgument, Item, LitStr, Local, Macro, PatIdent, Path, Stmt, StmtMacro,
+    Token, UseTree, parse_quote,
 };
-use wrap::NeedsCarrier;
+use wrap::{Heir, NeedsCarrier};
 
 /// What to do at a spawn site.
 pub(crate) enum Policy {
@@ -48,6 +50,12 @@ pub(crate) struct Rewriter<'a> {
     reasons: Vec<LitStr>,
     /// Names bound in the body; a local called `spawn` is not a spawn.
     locals: HashSet<String>,
+    /// The name that the tasks started at this place run under.
+    actor: Option<LitStr>,
+    /// Inside the work of a spawn, whose closures run as its task.
+    in_work: bool,
+    /// Whether a task was given the name.
+    pub(crate) has_named: bool,
     pub(crate) sink: Sink,
     pub(crate) found: Vec<Found>,
 }
@@ -59,13 +67,23 @@ impl<'a> Rewriter<'a> {
             policy,
             reasons: Vec::new(),
             locals: HashSet::new(),
+            actor: None,
+            in_work: false,
+            has_named: false,
             sink: Sink::default(),
             found: Vec::new(),
         }
     }
 
-    /// Rewrites the body of one function.
-    pub(crate) fn body(&mut self, sig: &mut syn::Signature, block: &mut Block) {
+    /// Rewrites the body of one function. The tasks that it starts are called `actor`, if that is given; what those
+    /// start in turn are their children, and have no name.
+    pub(crate) fn body(
+        &mut self,
+        actor: Option<&LitStr>,
+        sig: &mut syn::Signature,
+        block: &mut Block,
+    ) {
+        self.actor = actor.cloned();
         self.locals.clear();
         self.visit_signature_mut(sig);
         self.visit_block_mut(block);
@@ -112,16 +130,30 @@ impl<'a> Rewriter<'a> {
         }
     }
 
+    /// Visits what runs inside of a task: the tasks it starts are that task's children.
+    fn children(&mut self, visit: impl FnOnce(&mut Self)) {
+        let actor = self.actor.take();
+        visit(self);
+        self.actor = actor;
+    }
+
+    fn arguments(&mut self, args: &mut Punctuated<Expr, Token![,]>, site: Option<&Site>) {
+        for (index, arg) in args.iter_mut().enumerate() {
+            let is_work = site.is_some_and(|site| site.works.contains(&index));
+            let outside = self.in_work;
+            self.in_work |= is_work;
+            self.visit_expr_mut(arg);
+            self.in_work = outside;
+        }
+    }
+
     fn call(&mut self, call: &mut ExprCall) -> NeedsCarrier {
         visit_callee(self, &mut call.func);
-        call.args
-            .iter_mut()
-            .for_each(|arg| self.visit_expr_mut(arg));
-        let Some(path) = callee(&mut call.func) else {
-            return false;
-        };
         let args: Vec<_> = call.args.iter().collect();
-        let Some(site) = spawns::function(path, &args) else {
+        let path = callee(&mut call.func);
+        let site = path.as_ref().and_then(|path| spawns::function(path, &args));
+        self.arguments(&mut call.args, site.as_ref());
+        let (Some(path), Some(site)) = (path, site) else {
             return false;
         };
         let plain = without_generics(path);
@@ -141,12 +173,11 @@ impl<'a> Rewriter<'a> {
 
     fn method_call(&mut self, call: &mut ExprMethodCall) -> NeedsCarrier {
         self.visit_expr_mut(&mut call.receiver);
-        call.args
-            .iter_mut()
-            .for_each(|arg| self.visit_expr_mut(arg));
         let args: Vec<_> = call.args.iter().collect();
         let name = call.method.to_string();
-        let Some(site) = spawns::method(&name, &args) else {
+        let site = spawns::method(&name, &args);
+        self.arguments(&mut call.args, site.as_ref());
+        let Some(site) = site else {
             return false;
         };
         if let Some(generics) = &mut call.turbofish {
@@ -185,14 +216,27 @@ impl<'a> Rewriter<'a> {
         if matches!(self.policy, Policy::Note) {
             return false;
         }
+        let heir = self.heir();
+        let is_named = matches!(heir, Heir::Actor(_));
+        let wrapped: Vec<_> = works
+            .into_iter()
+            .map(|arg| wrap::work(self.ctx, heir, site, arg))
+            .collect();
+        self.has_named |= is_named;
         let mut needs_carrier = false;
-        for arg in works {
-            match wrap::work(self.ctx, self.reasons.last(), site, arg) {
-                Ok(needs) => needs_carrier |= needs,
-                Err(error) => self.sink.push(error),
-            }
+        for result in wrapped {
+            needs_carrier |= self.sink.keep(result).unwrap_or_default();
         }
         needs_carrier
+    }
+
+    /// Whose the work becomes that is spawned at this place.
+    fn heir(&self) -> Heir<'_> {
+        match (self.reasons.last(), &self.actor) {
+            (Some(why), _) => Heir::Nobody(why),
+            (None, Some(name)) => Heir::Actor(name),
+            (None, None) => Heir::Caller,
+        }
     }
 
     fn note(&mut self, spelled: &Spelled<'_>, needs_tokio: bool) {
@@ -267,62 +311,36 @@ impl<'a> Rewriter<'a> {
     }
 }
 
-/// How a spawn was written, and where.
-struct Spelled<'a> {
-    path: Option<&'a Path>,
-    what: String,
-    at: TokenStream,
-}
-
-impl Spelled<'_> {
-    /// Whether a path in `allow(..)` means this spawn.
-    fn is(&self, allowed: &Path) -> bool {
-        let allowed: Vec<_> = allowed
-            .segments
-            .iter()
-            .map(|segment| segment.ident.to_string())
-            .collect();
-        let Some(path) = self.path else {
-            let of_type = allowed.len() == 1
-                || allowed
-                    .iter()
-                    .rev()
-                    .nth(1)
-                    .is_some_and(|owner| owner.starts_with(char::is_uppercase));
-            return of_type
-                && allowed
-                    .last()
-                    .is_some_and(|name| self.what.strip_prefix('.') == Some(name));
-        };
-        let written = path
-            .segments
-            .iter()
-            .map(|segment| segment.ident.to_string());
-        written
-            .rev()
-            .zip(allowed.iter().rev())
-            .all(|(written, allowed)| written == *allowed)
-    }
-}
-
 impl VisitMut for Rewriter<'_> {
     fn visit_expr_mut(&mut self, expr: &mut Expr) {
         let is_marked = attributes(expr).is_some_and(|attrs| self.take_mark(attrs));
         self.marked(is_marked, |this| match expr {
             Expr::Call(call) => {
                 if this.call(call) {
-                    wrap::around_call(this.ctx, this.reasons.last(), expr);
+                    wrap::around_call(this.ctx, this.heir(), expr);
                 }
             }
             Expr::MethodCall(call) => {
                 if this.method_call(call) {
-                    wrap::around_call(this.ctx, this.reasons.last(), expr);
+                    wrap::around_call(this.ctx, this.heir(), expr);
                 }
             }
             Expr::Path(value) => this.value(&value.path),
             Expr::Verbatim(tokens) => this.unreadable(tokens),
             other => visit_mut::visit_expr_mut(this, other),
         });
+    }
+
+    fn visit_expr_async_mut(&mut self, future: &mut ExprAsync) {
+        self.children(|this| visit_mut::visit_expr_async_mut(this, future));
+    }
+
+    fn visit_expr_closure_mut(&mut self, closure: &mut ExprClosure) {
+        if self.in_work || closure.asyncness.is_some() {
+            self.children(|this| visit_mut::visit_expr_closure_mut(this, closure));
+        } else {
+            visit_mut::visit_expr_closure_mut(self, closure);
+        }
     }
 
     fn visit_stmt_mut(&mut self, stmt: &mut Stmt) {
@@ -424,14 +442,6 @@ fn forget_type_of_work(generics: &mut AngleBracketedGenericArguments, works: usi
         _ => None,
     });
     types.take(works).for_each(|ty| *ty = parse_quote!(_));
-}
-
-fn without_generics(path: &Path) -> Path {
-    let mut path = path.clone();
-    for segment in &mut path.segments {
-        segment.arguments = syn::PathArguments::None;
-    }
-    path
 }
 
 fn leftmost(expr: &mut Expr) -> Option<&mut Vec<Attribute>> {

@@ -67,7 +67,7 @@ fn rewrite(ctx: &Ctx, args: &Args, function: &mut ItemFn, sink: &mut Sink) {
         Policy::Inherit
     };
     let mut rewriter = Rewriter::new(ctx, &policy);
-    rewriter.body(&mut function.sig, &mut function.block);
+    rewriter.body(None, &mut function.sig, &mut function.block);
     let plain = function.sig.asyncness.is_none();
     let without_runtime = rewriter
         .found

@@ -73,8 +73,10 @@ fn every_argument() {
         fixtures("users"),
         fixtures(path = "scripts", scripts("entries.sql")),
         isolation = "database",
+        shared = true,
         flavor = "multi_thread",
         worker_threads = 4,
+        ownership_timeout = "90s",
         drain_timeout = "500ms",
         spawns = "deny",
         allow(tokio::spawn),
@@ -99,7 +101,14 @@ fn plain_test() {
     );
     expands_to(
         "plain_test",
-        &sandboxed::expanded(quote!(migrator = crate::MIGRATOR), test),
+        &sandboxed::expanded(
+            quote!(
+                migrator = crate::MIGRATOR,
+                isolation = "none",
+                shared = false
+            ),
+            test,
+        ),
     );
 }
 
@@ -249,6 +258,118 @@ fn macros_are_read() {
     expands_to("macros", &owned_task::run(quote!(), function));
 }
 
+#[test]
+fn named_async_fn_is_the_actor() {
+    let function = quote! {
+        async fn pricing(pool: SqlitePool) {
+            tokio::spawn(child(pool));
+        }
+    };
+    expands_to(
+        "named_async_fn",
+        &owned_task::run(quote!(name = "pricing"), function),
+    );
+    let instrumented = quote! {
+        #[instrument]
+        async fn pricing() {}
+    };
+    expands_to(
+        "named_below",
+        &owned_task::run(
+            quote!(crate = ::renamed, name = "pricing",),
+            instrumented.clone(),
+        ),
+    );
+}
+
+#[test]
+fn named_fn_spawns_the_actor() {
+    let function = quote! {
+        fn start(pool: SqlitePool) -> JoinHandle<()> {
+            std::thread::spawn(|| { rayon::spawn(child) });
+            upgrade.on_upgrade(listen);
+            upgrade.on_upgrade(move |socket| chat(socket));
+            scope.spawn(|scope| work(scope));
+            scope.spawn(|scope| -> u8 { return 1 });
+            supervisor.spawn(|| work());
+            pool.broadcast(|context| work(context));
+            pools.for_each(|pool| { tokio::spawn(of_each(pool)); });
+            #[unowned("metrics")]
+            tokio::spawn(report());
+            tokio::spawn(async move {
+                tokio::spawn(child());
+            })
+        }
+    };
+    expands_to(
+        "named_fn",
+        &owned_task::run(quote!(name = "pricing"), function),
+    );
+}
+
+#[test]
+fn named_fn_returns_the_actor() {
+    let function = quote! {
+        fn pricing(&self) -> Pin<Box<dyn Future<Output = ()>>> {
+            if self.done {
+                return Box::pin(async {});
+            }
+            Box::pin(async move {
+                tokio::spawn(child());
+            })
+        }
+    };
+    expands_to(
+        "named_future",
+        &owned_task::run(quote!(name = "pricing"), function),
+    );
+}
+
+#[test]
+fn a_name_without_a_task_is_a_mistake() {
+    let functions = [
+        quote!(
+            fn starts_nothing(pool: SqlitePool) -> Handle {
+                start(pool)
+            }
+        ),
+        quote!(
+            fn only_children() {
+                runtime.block_on(async { tokio::spawn(child()) });
+            }
+        ),
+        quote!(
+            fn only_tasks_of_nobody() {
+                #[unowned("metrics")]
+                tokio::spawn(report());
+            }
+        ),
+        quote!(
+            #[tokio::main]
+            async fn main() {
+                tokio::spawn(child());
+            }
+        ),
+    ];
+    for function in functions {
+        let messages = messages(owned_task::run(quote!(name = "pricing"), function.clone()));
+        assert!(
+            matches!(&messages[..], [one] if one.contains("`name` has no task to name in this function\n\nhelp: ")),
+            "{messages:?} about {function}"
+        );
+    }
+    let escape = quote!(
+        fn escape() {
+            futures.map(tokio::spawn);
+        }
+    );
+    assert_eq!(
+        messages(owned_task::run(quote!(name = "pricing"), escape)).len(),
+        1,
+        "the mistake in the body may be the reason"
+    );
+}
+
 /// `crate = …` means that nothing else is named.
 #[test]
 fn given_crate_replaces_the_default_everywhere() {
@@ -280,7 +401,16 @@ fn given_crate_replaces_the_default_everywhere() {
             async fn deferred() {}
         ),
     );
-    for expansion in [test, plain, task, deferred] {
+    let named = owned_task::run(
+        quote!(crate = ::renamed, name = "pricing"),
+        quote!(
+            fn start() {
+                scope.spawn(|scope| work(scope));
+                tokio::spawn(a);
+            }
+        ),
+    );
+    for expansion in [test, plain, task, deferred, named] {
         assert!(names(expansion.clone(), "renamed"), "{expansion}");
         assert!(!names(expansion.clone(), "heirloom"), "{expansion}");
     }

@@ -46,7 +46,7 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn function(&mut self, sig: &mut Signature, block: &mut Block) {
         if !self.covered {
-            self.note(|rewriter| rewriter.body(sig, block));
+            self.note(|rewriter| rewriter.body(None, sig, block));
         }
         // An attribute covers a body, but not the items nested in it.
         let outside = (self.covered, self.in_body);

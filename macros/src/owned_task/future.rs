@@ -7,15 +7,15 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Attribute, Block, Expr, ExprCall, FnArg, Pat, PatType, ReturnType, Signature, Stmt, Type,
-    parse_quote,
+    Attribute, Block, Expr, ExprCall, FnArg, LitStr, Pat, PatType, ReturnType, Signature, Stmt,
+    Type, parse_quote,
 };
 
 /// `async fn f(..) -> R { .. }` becomes `fn f(..) -> impl Future<Output = R> { task(async move { .. }) }`.
 ///
-/// The tokens made here follow edition 2024, wherever they end up: the returned future captures every lifetime, as that
+/// The task is called `actor`, if that is given. The tokens made here follow edition 2024, wherever they end up: the returned future captures every lifetime, as that
 /// of an `async fn` does, and temporaries of the last expression are dropped before the arguments.
-pub(super) fn capture_when_called(ctx: &Ctx, parts: Parts<'_>) {
+pub(super) fn capture_when_called(ctx: &Ctx, actor: Option<&LitStr>, parts: Parts<'_>) {
     let Parts { attrs, sig, block } = parts;
     let moved: Vec<TokenStream> = sig
         .inputs
@@ -25,10 +25,8 @@ pub(super) fn capture_when_called(ctx: &Ctx, parts: Parts<'_>) {
         .collect();
     let returned = returned_type(&sig.output);
     let typed = typed_by_return(&sig.output);
-    let name = &sig.ident;
-    let task = quote_spanned!(name.span()=> #ctx::__private::task);
     let body = quote!(async move { #(#moved)* #typed #block });
-    let call = quote_spanned!(name.span()=> #task(#body));
+    let call = task(ctx, actor, sig.ident.span(), &body);
     *block = Block {
         brace_token: block.brace_token,
         stmts: vec![Stmt::Expr(Expr::Verbatim(call), None)],
@@ -41,6 +39,14 @@ pub(super) fn capture_when_called(ctx: &Ctx, parts: Parts<'_>) {
         unused_braces
     ));
     attrs.push(parse_quote!(#lints));
+}
+
+/// The future as a task of its owner, blamed on `at`.
+fn task(ctx: &Ctx, actor: Option<&LitStr>, at: Span, future: &impl ToTokens) -> TokenStream {
+    match actor {
+        None => quote_spanned!(at=> #ctx::__private::task(#future)),
+        Some(name) => quote_spanned!(at=> #ctx::__private::named_task(#name, #future)),
+    }
 }
 
 fn become_plain(sig: &mut Signature, returned: &TokenStream) {
@@ -159,59 +165,70 @@ impl VisitMut for Unnamed {
 }
 
 /// A `fn` whose value is an async block, bare or boxed, is an `async fn` written by hand or by `#[async_trait]`. The
-/// value of every branch counts, and so does every `return`.
-pub(super) fn own_tail(ctx: &Ctx, block: &mut Block) {
-    Returned { ctx }.visit_block_mut(block);
-    own_value_of(ctx, block);
+/// value of every branch counts, and so does every `return`. Says whether there was one.
+pub(super) fn own_tail(ctx: &Ctx, actor: Option<&LitStr>, block: &mut Block) -> bool {
+    let mut returned = Returned {
+        ctx,
+        actor,
+        has_owned: false,
+    };
+    returned.visit_block_mut(block);
+    returned.own_value_of(block);
+    returned.has_owned
 }
 
-fn own_value_of(ctx: &Ctx, block: &mut Block) {
-    if let Some(Stmt::Expr(tail, None)) = block.stmts.last_mut() {
-        own_value(ctx, tail);
-    }
-}
-
-fn own_value(ctx: &Ctx, value: &mut Expr) {
-    match value {
-        Expr::Async(_) => own(ctx, value),
-        Expr::Block(block) => own_value_of(ctx, &mut block.block),
-        Expr::Unsafe(block) => own_value_of(ctx, &mut block.block),
-        Expr::Paren(inner) => own_value(ctx, &mut inner.expr),
-        Expr::Cast(cast) => own_value(ctx, &mut cast.expr),
-        Expr::If(branches) => {
-            own_value_of(ctx, &mut branches.then_branch);
-            if let Some((_, other)) = &mut branches.else_branch {
-                own_value(ctx, other);
-            }
-        }
-        Expr::Match(branches) => branches
-            .arms
-            .iter_mut()
-            .for_each(|arm| own_value(ctx, &mut arm.body)),
-        Expr::Call(call) if is_box_pin(call) => {
-            if let Some(boxed @ Expr::Async(_)) = call.args.first_mut() {
-                own(ctx, boxed);
-            }
-        }
-        Expr::MethodCall(call) if call.method == "boxed" || call.method == "boxed_local" => {
-            if let boxed @ Expr::Async(_) = &mut *call.receiver {
-                own(ctx, boxed);
-            }
-        }
-        _ => {}
-    }
-}
-
-fn own(ctx: &Ctx, future: &mut Expr) {
-    let span = future.span();
-    let task = quote_spanned!(Span::call_site().located_at(span)=> #ctx::__private::task(#future));
-    *future = Expr::Verbatim(task);
-}
-
-/// Finds the values that a function returns early. What a closure, an async block or a nested item returns is not the
+/// Finds the values that a function returns. What a closure, an async block or a nested item returns is not the
 /// function's.
 struct Returned<'a> {
     ctx: &'a Ctx,
+    actor: Option<&'a LitStr>,
+    /// Whether one of them was a future.
+    has_owned: bool,
+}
+
+impl Returned<'_> {
+    fn own_value_of(&mut self, block: &mut Block) {
+        if let Some(Stmt::Expr(tail, None)) = block.stmts.last_mut() {
+            self.own_value(tail);
+        }
+    }
+
+    fn own_value(&mut self, value: &mut Expr) {
+        match value {
+            Expr::Async(_) => self.own(value),
+            Expr::Block(block) => self.own_value_of(&mut block.block),
+            Expr::Unsafe(block) => self.own_value_of(&mut block.block),
+            Expr::Paren(inner) => self.own_value(&mut inner.expr),
+            Expr::Cast(cast) => self.own_value(&mut cast.expr),
+            Expr::If(branches) => {
+                self.own_value_of(&mut branches.then_branch);
+                if let Some((_, other)) = &mut branches.else_branch {
+                    self.own_value(other);
+                }
+            }
+            Expr::Match(branches) => branches
+                .arms
+                .iter_mut()
+                .for_each(|arm| self.own_value(&mut arm.body)),
+            Expr::Call(call) if is_box_pin(call) => {
+                if let Some(boxed @ Expr::Async(_)) = call.args.first_mut() {
+                    self.own(boxed);
+                }
+            }
+            Expr::MethodCall(call) if call.method == "boxed" || call.method == "boxed_local" => {
+                if let boxed @ Expr::Async(_) = &mut *call.receiver {
+                    self.own(boxed);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn own(&mut self, future: &mut Expr) {
+        let span = Span::call_site().located_at(future.span());
+        *future = Expr::Verbatim(task(self.ctx, self.actor, span, future));
+        self.has_owned = true;
+    }
 }
 
 impl VisitMut for Returned<'_> {
@@ -221,7 +238,7 @@ impl VisitMut for Returned<'_> {
             Expr::Return(early) => {
                 if let Some(value) = &mut early.expr {
                     self.visit_expr_mut(value);
-                    own_value(self.ctx, value);
+                    self.own_value(value);
                 }
             }
             other => visit_mut::visit_expr_mut(self, other),

@@ -8,17 +8,28 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{
-    Expr, ExprBlock, ExprCall, ExprClosure, ExprMatch, LitStr, Stmt, parse_quote,
+    Expr, ExprBlock, ExprCall, ExprClosure, ExprMatch, LitStr, ReturnType, Stmt, parse_quote,
     parse_quote_spanned,
 };
 
 /// Whether the call as a whole has to be put into [`around_call`].
 pub(super) type NeedsCarrier = bool;
 
-/// Wraps this argument. `unowned` is the reason of the mark around it, if there is one.
+/// Whose the work at a spawn site becomes.
+#[derive(Clone, Copy)]
+pub(super) enum Heir<'a> {
+    /// The caller's.
+    Caller,
+    /// The caller's, as the actor of this name.
+    Actor(&'a LitStr),
+    /// Nobody's, for this reason.
+    Nobody(&'a LitStr),
+}
+
+/// Wraps this argument.
 pub(super) fn work(
     ctx: &Ctx,
-    unowned: Option<&LitStr>,
+    heir: Heir<'_>,
     site: &Site,
     arg: &mut Expr,
 ) -> syn::Result<NeedsCarrier> {
@@ -26,25 +37,20 @@ pub(super) fn work(
     let attrs = super::attributes(arg)
         .map(std::mem::take)
         .unwrap_or_default();
-    let needs_carrier = unadorned(ctx, unowned, site, arg)?;
+    let needs_carrier = unadorned(ctx, heir, site, arg)?;
     if !attrs.is_empty() {
         *arg = Expr::Verbatim(quote!(#(#attrs)* #arg));
     }
     Ok(needs_carrier)
 }
 
-fn unadorned(
-    ctx: &Ctx,
-    unowned: Option<&LitStr>,
-    site: &Site,
-    arg: &mut Expr,
-) -> syn::Result<NeedsCarrier> {
-    let wrap = Wrap { ctx, unowned };
+fn unadorned(ctx: &Ctx, heir: Heir<'_>, site: &Site, arg: &mut Expr) -> syn::Result<NeedsCarrier> {
+    let wrap = Wrap { ctx, heir };
     match arg {
-        Expr::Paren(inner) => return work(ctx, unowned, site, &mut inner.expr),
-        Expr::Group(inner) => return work(ctx, unowned, site, &mut inner.expr),
+        Expr::Paren(inner) => return work(ctx, heir, site, &mut inner.expr),
+        Expr::Group(inner) => return work(ctx, heir, site, &mut inner.expr),
         // Boxes are wrapped inside, so that they still coerce to `Box<dyn ..>` at the call.
-        Expr::Cast(cast) => return work(ctx, unowned, site, &mut cast.expr),
+        Expr::Cast(cast) => return work(ctx, heir, site, &mut cast.expr),
         Expr::Call(call) if is_boxing(call) => {
             let site = Site {
                 works: Vec::new(),
@@ -52,7 +58,7 @@ fn unadorned(
                 ..*site
             };
             return call.args.iter_mut().try_fold(false, |needs, inner| {
-                Ok(work(ctx, unowned, &site, inner)? || needs)
+                Ok(work(ctx, heir, &site, inner)? || needs)
             });
         }
         Expr::MethodCall(call)
@@ -60,7 +66,7 @@ fn unadorned(
                 .iter()
                 .any(|name| call.method == name) =>
         {
-            return work(ctx, unowned, site, &mut call.receiver);
+            return work(ctx, heir, site, &mut call.receiver);
         }
         Expr::Closure(closure) => {
             if let Some((tokens, needs_carrier)) = wrap.closure(site, closure) {
@@ -72,7 +78,7 @@ fn unadorned(
     }
     *arg = match site.work {
         Work::Callback => Expr::Verbatim(wrap.callback(arg)),
-        Work::Object if unowned.is_some() => return Ok(false),
+        Work::Object if matches!(heir, Heir::Nobody(_)) => return Ok(false),
         Work::Object => {
             return Err(error(
                 arg,
@@ -86,8 +92,8 @@ fn unadorned(
 }
 
 /// Keeps a carrier for closures that borrow it until the call has returned.
-pub(super) fn around_call(ctx: &Ctx, unowned: Option<&LitStr>, call: &mut Expr) {
-    let capture = Wrap { ctx, unowned }.capture();
+pub(super) fn around_call(ctx: &Ctx, heir: Heir<'_>, call: &mut Expr) {
+    let capture = Wrap { ctx, heir }.capture();
     let carrier = local("carrier");
     *call = Expr::Verbatim(quote!(match &#capture { #carrier => #call }));
 }
@@ -161,7 +167,7 @@ fn unboxed(work: Work) -> Work {
 
 struct Wrap<'a> {
     ctx: &'a Ctx,
-    unowned: Option<&'a LitStr>,
+    heir: Heir<'a>,
 }
 
 impl Wrap<'_> {
@@ -172,9 +178,10 @@ impl Wrap<'_> {
         let work = local_at("work", span);
         let unused = allow(&quote!(unused_imports));
         let choice = quote_spanned!(span=> (&&&&&#ctx::__private::work(&#work)).__heirloom_kind());
-        let wrapped = match self.unowned {
-            None => quote_spanned!(span=> #choice.wrap(#work)),
-            Some(why) => quote_spanned!(span=> #choice.exempt(#work, #why)),
+        let wrapped = match self.heir {
+            Heir::Caller => quote_spanned!(span=> #choice.wrap(#work)),
+            Heir::Actor(name) => quote_spanned!(span=> #choice.wrap_named(#work, #name)),
+            Heir::Nobody(why) => quote_spanned!(span=> #choice.exempt(#work, #why)),
         };
         let mut wrapping: ExprMatch = parse_quote_spanned! {span=>
             match () {
@@ -241,10 +248,12 @@ impl Wrap<'_> {
         let (carrier, work, scope) = (local("carrier"), local("work"), local("scope"));
         let (ctx, capture) = (self.ctx, self.capture());
         let lints = allow(&quote!(unused_mut, clippy::redundant_closure));
-        let mut called = parse_quote_spanned!(span=> #work());
-        if returns_future {
-            called = self.by_trait(&called);
-        }
+        let called = parse_quote_spanned!(span=> #work());
+        let called = if returns_future {
+            self.by_trait(&called)
+        } else {
+            self.by_name(&called, &ReturnType::Default)
+        };
         let content = quote_spanned! {span=>
             let #carrier = #capture;
             #lints
@@ -266,8 +275,22 @@ impl Wrap<'_> {
         } else if returns_future {
             in_block(entered, self.by_trait(body))
         } else {
-            in_block(entered, body.clone())
+            in_block(entered, self.by_name(body, &closure.output))
         }
+    }
+
+    /// A value that is computed by the actor, if there is one: its name goes with work, not with carriers.
+    fn by_name(&self, value: &Expr, output: &ReturnType) -> Expr {
+        if !matches!(self.heir, Heir::Actor(_)) {
+            return value.clone();
+        }
+        let span = Span::mixed_site().located_at(value.span());
+        let body = match (output, value) {
+            (ReturnType::Default, _) | (_, Expr::Block(_)) => value.to_token_stream(),
+            (ReturnType::Type(..), _) => quote_spanned!(span=> { #value }),
+        };
+        let named = self.by_trait(&parse_quote_spanned!(span=> || #output #body));
+        parse_quote_spanned!(span=> (#named)())
     }
 
     /// A callback that is not a literal: called in a closure that owns the future it returns.
@@ -290,9 +313,9 @@ impl Wrap<'_> {
 
     fn capture(&self) -> TokenStream {
         let ctx = self.ctx;
-        match self.unowned {
-            None => quote!(#ctx::__private::Carrier::capture()),
-            Some(why) => quote!(#ctx::__private::Carrier::unowned(#why)),
+        match self.heir {
+            Heir::Caller | Heir::Actor(_) => quote!(#ctx::__private::Carrier::capture()),
+            Heir::Nobody(why) => quote!(#ctx::__private::Carrier::unowned(#why)),
         }
     }
 

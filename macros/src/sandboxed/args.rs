@@ -13,8 +13,10 @@ const NAMES: &[&str] = &[
     "migrator",
     "fixtures",
     "isolation",
+    "shared",
     "flavor",
     "worker_threads",
+    "ownership_timeout",
     "drain_timeout",
     "spawns",
     "allow",
@@ -28,9 +30,12 @@ pub(super) struct Args {
     pub(super) migrations: Option<(Ident, Migrations)>,
     pub(super) migrator: Option<(Ident, Path)>,
     pub(super) fixtures: Vec<Fixture>,
-    pub(super) isolation_database: bool,
+    pub(super) isolation: Option<Isolation>,
+    pub(super) shared: bool,
     pub(super) flavor: Option<(Ident, Flavor)>,
     pub(super) worker_threads: Option<(Ident, usize)>,
+    /// In milliseconds.
+    pub(super) ownership_timeout: Option<u64>,
     /// In milliseconds.
     pub(super) drain_timeout: Option<u64>,
     pub(super) spawns: Option<(LitStr, Spawns)>,
@@ -39,6 +44,12 @@ pub(super) struct Args {
 
 pub(super) enum Migrations {
     Directory(LitStr),
+    None,
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum Isolation {
+    Database,
     None,
 }
 
@@ -72,16 +83,23 @@ impl Args {
             "migrations" => self.migrations = Some((name, migrations(argument)?)),
             "migrator" => self.migrator = Some((name, migrator(argument)?)),
             "fixtures" => self.fixtures.extend(fixtures::parse(argument)?),
-            "isolation" => self.isolation_database = isolation(argument)?,
+            "isolation" => self.isolation = Some(isolation(argument)?),
+            "shared" => self.shared = shared(argument)?,
             "flavor" => self.flavor = Some((name, flavor(argument)?)),
             "worker_threads" => self.worker_threads = Some((name, worker_threads(argument)?)),
-            "drain_timeout" => self.drain_timeout = Some(drain_timeout(argument)?),
+            "ownership_timeout" => self.ownership_timeout = Some(duration(argument, OWNERSHIP)?),
+            "drain_timeout" => self.drain_timeout = Some(duration(argument, DRAIN)?),
             "spawns" => self.spawns = Some(spawns(argument)?),
             "allow" => self.allow = Some((name, allow(argument)?)),
             "crate" => self.runtime = Some(args::runtime_path(argument)?),
-            later => {
-                return Err(not_available(&name, later).unwrap_or_else(|| unknown(argument, NAMES)));
+            "start_paused" => {
+                return Err(not_yet(
+                    name,
+                    "`start_paused`",
+                    "remove it and call `tokio::time::pause()` in the body, after the pool is there",
+                ));
             }
+            _ => return Err(unknown(argument, NAMES)),
         }
         Ok(())
     }
@@ -118,20 +136,6 @@ impl Args {
             ));
         }
     }
-}
-
-fn not_available(name: &Ident, written: &str) -> Option<syn::Error> {
-    let instead = match written {
-        "start_paused" => {
-            "remove it and call `tokio::time::pause()` in the body, after the pool is there"
-        }
-        "ownership_timeout" => "remove it; a test keeps its database until it ends",
-        "shared" => {
-            "remove it and hand the owner on: `#[owned_task]` on the code that starts the task"
-        }
-        _ => return None,
-    };
-    Some(not_yet(name, &format!("`{written}`"), instead))
 }
 
 /// A string out of a fixed set.
@@ -183,21 +187,26 @@ fn migrator(argument: &Argument) -> syn::Result<Path> {
     argument.assigned(FORM)
 }
 
-fn isolation(argument: &Argument) -> syn::Result<bool> {
-    const FORM: &str = "isolation = \"database\"";
-    let text: LitStr = argument.assigned(FORM)?;
-    let help = format!("write `{FORM}`, or leave `isolation` out");
+fn isolation(argument: &Argument) -> syn::Result<Isolation> {
+    const HELP: &str =
+        "write `isolation = \"database\"` or `isolation = \"none\"`, or leave `isolation` out";
+    let text: LitStr = argument.assigned("isolation = \"database\"` or `isolation = \"none\"")?;
     match text.value().as_str() {
-        "database" => Ok(true),
-        later @ ("transaction" | "none") => {
-            Err(not_yet(&text, &format!("`isolation = \"{later}\"`"), &help))
-        }
+        "database" => Ok(Isolation::Database),
+        "none" => Ok(Isolation::None),
+        "transaction" => Err(not_yet(&text, "`isolation = \"transaction\"`", HELP)),
         other => Err(error(
             &text,
             format!("unknown value \"{other}\" for `isolation`"),
-            help,
+            HELP,
         )),
     }
+}
+
+fn shared(argument: &Argument) -> syn::Result<bool> {
+    argument
+        .assigned("shared = true")
+        .map(|flag: LitBool| flag.value)
 }
 
 fn flavor(argument: &Argument) -> syn::Result<Flavor> {
@@ -228,25 +237,45 @@ fn worker_threads(argument: &Argument) -> syn::Result<usize> {
     }
 }
 
-fn drain_timeout(argument: &Argument) -> syn::Result<u64> {
-    const FORM: &str = "drain_timeout = \"5s\"";
-    const HELP: &str = "write a whole number and a unit (`ms`, `s` or `m`), from \"1ms\" to \"60m\": `drain_timeout = \"5s\"`";
-    if let Ok(number) = argument.assigned::<LitInt>(FORM) {
-        return Err(error(number, "`drain_timeout` needs a unit", HELP));
+/// How an argument that takes a duration is written, and what else can be done.
+#[derive(Clone, Copy)]
+struct Form {
+    example: &'static str,
+    or: &'static str,
+}
+
+const OWNERSHIP: Form = Form {
+    example: "ownership_timeout = \"90s\"",
+    or: ", or leave it out for the default of 120 s",
+};
+
+const DRAIN: Form = Form {
+    example: "drain_timeout = \"5s\"",
+    or: "",
+};
+
+/// In milliseconds.
+fn duration(argument: &Argument, form: Form) -> syn::Result<u64> {
+    let name = &argument.name;
+    let help = format!(
+        "write a whole number and a unit (`ms`, `s` or `m`), from \"1ms\" to \"60m\": `{}`{}",
+        form.example, form.or
+    );
+    if let Ok(number) = argument.assigned::<LitInt>(form.example) {
+        return Err(error(number, format!("`{name}` needs a unit"), help));
     }
-    let text: LitStr = argument.assigned(FORM)?;
-    let millis = milliseconds(text.value().trim());
-    match millis {
+    let text: LitStr = argument.assigned(form.example)?;
+    match milliseconds(text.value().trim()) {
         Some(millis @ 1..=3_600_000) => Ok(millis),
         Some(_) => Err(error(
             &text,
-            format!("`drain_timeout = \"{}\"` is out of range", text.value()),
-            HELP,
+            format!("`{name} = \"{}\"` is out of range", text.value()),
+            help,
         )),
         None => Err(error(
             &text,
             format!("\"{}\" is not a duration", text.value()),
-            HELP,
+            help,
         )),
     }
 }

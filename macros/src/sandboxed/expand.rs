@@ -1,6 +1,6 @@
 //! Writes the test. Everything here has been checked.
 
-use super::args::{Args, Flavor, Migrations};
+use super::args::{Args, Flavor, Isolation, Migrations};
 use super::rstest::{self, Future};
 use crate::ctx::{Ctx, allow, local, local_at};
 use crate::item::{as_typed, is_named, returns_unit};
@@ -204,14 +204,22 @@ fn options(ctx: &Ctx, args: &Args) -> Vec<TokenStream> {
         let script = quote_spanned!(path.span()=> ::core::include_str!(#path));
         options.push(quote!(fixture(#path, #script)));
     }
-    if args.isolation_database {
-        options.push(quote!(isolation_database()));
+    match args.isolation {
+        Some(Isolation::Database) => options.push(quote!(isolation_database())),
+        Some(Isolation::None) => options.push(quote!(isolation_none())),
+        None => {}
+    }
+    if args.shared {
+        options.push(quote!(shared()));
     }
     if let Some((_, Flavor::MultiThread)) = args.flavor {
         options.push(quote!(multi_thread()));
     }
     if let Some((_, count)) = args.worker_threads {
         options.push(quote!(worker_threads(#count)));
+    }
+    if let Some(millis) = args.ownership_timeout {
+        options.push(quote!(ownership_timeout(#ctx::__private::Duration::from_millis(#millis))));
     }
     if let Some(millis) = args.drain_timeout {
         options.push(quote!(drain_timeout(#ctx::__private::Duration::from_millis(#millis))));

@@ -42,8 +42,10 @@ pub(crate) fn everything() -> ::renamed::__private::Outcome {
         .fixture("fixtures/users.sql", ::core::include_str!("fixtures/users.sql"))
         .fixture("scripts/entries.sql", ::core::include_str!("scripts/entries.sql"))
         .isolation_database()
+        .shared()
         .multi_thread()
         .worker_threads(4usize)
+        .ownership_timeout(::renamed::__private::Duration::from_millis(90000u64))
         .drain_timeout(::renamed::__private::Duration::from_millis(500u64))
         .run(|__heirloom_sandbox| async move {
             let __heirloom_argument_0 = ::renamed::__private::argument::<

@@ -20,6 +20,7 @@ fn plain() -> ::heirloom::__private::Outcome {
             },
         )
         .migrator(&crate::MIGRATOR)
+        .isolation_none()
         .run_blocking(
             |__heirloom_sandbox| async move {
                 let __heirloom_argument_0 = ::heirloom::__private::argument::<

@@ -1,4 +1,4 @@
-// `#[owned_task]` has one argument today.
+// The argument that was probably meant is named.
 #[heirloom::owned_task(crates = ::heirloom)]
 async fn job() {}
 

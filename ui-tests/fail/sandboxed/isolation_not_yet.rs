@@ -1,4 +1,4 @@
-// The other kinds of isolation come with a later version.
+// Comes with PostgreSQL.
 use heirloom::sandboxed;
 
 #[sandboxed(isolation = "transaction")]

@@ -1,7 +1,7 @@
 // Only kinds that exist are listed.
 use heirloom::sandboxed;
 
-#[sandboxed(isolation = "schema")]
+#[sandboxed(isolation = "nonsense")]
 async fn test() {}
 
 fn main() {}

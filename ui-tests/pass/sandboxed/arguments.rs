@@ -46,6 +46,36 @@ async fn migrator_by_path(pool: SqlitePool) -> sqlx::Result<()> {
     Ok(())
 }
 
+#[sandboxed(migrations = false, isolation = "none", ownership_timeout = "2m")]
+async fn outside_of_the_sandbox(pool: SqlitePool) -> sqlx::Result<()> {
+    sqlx::query("SELECT 1").execute(&pool).await?;
+    Ok(())
+}
+
+#[sandboxed(
+    migrations = false,
+    shared = true,
+    ownership_timeout = "90s",
+    drain_timeout = "5s"
+)]
+async fn alone(pool: SqlitePool) -> sqlx::Result<()> {
+    sqlx::query("SELECT 1").execute(&pool).await?;
+    Ok(())
+}
+
+#[sandboxed(
+    migrations = false,
+    shared = true,
+    isolation = "none",
+    ownership_timeout = "1 m"
+)]
+fn alone_and_outside(pool: SqlitePool) {
+    drop(pool);
+}
+
+#[sandboxed(shared = false, isolation = "database", ownership_timeout = "60m")]
+fn as_usual() {}
+
 #[sandboxed(flavor = "multi_thread", worker_threads = 2, drain_timeout = "1m", spawns = "inherit", crate = ::heirloom)]
 async fn runtime_as_asked() {
     let flavor = tokio::runtime::Handle::current().runtime_flavor();

@@ -1,7 +1,7 @@
-// Comes with a later version.
+// Five what?
 use heirloom::sandboxed;
 
-#[sandboxed(shared)]
+#[sandboxed(ownership_timeout = 5)]
 async fn test() {}
 
 fn main() {}

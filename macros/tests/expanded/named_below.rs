@@ -1,0 +1,3 @@
+#[instrument]
+#[::renamed::owned_task(name = "pricing", crate = ::renamed)]
+async fn pricing() {}

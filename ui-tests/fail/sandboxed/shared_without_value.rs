@@ -1,0 +1,7 @@
+// Every argument has a value.
+use heirloom::sandboxed;
+
+#[sandboxed(shared)]
+async fn test() {}
+
+fn main() {}
