@@ -19,6 +19,11 @@ pub fn task<F: Future>(future: F) -> Owned<F> {
     crate::owned(future)
 }
 
+/// The same for an actor of this name.
+pub fn named_task<F: Future>(name: &'static str, future: F) -> Owned<F> {
+    crate::owned(future).named(name)
+}
+
 /// The package that the calling code is compiled in.
 #[doc(hidden)]
 #[macro_export]

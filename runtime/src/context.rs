@@ -1,19 +1,28 @@
 //! Who is the owner right now? One look-up, several carriers.
 //!
 //! [`current`] is the only place that answers. The carriers are a scope entered on this thread (a guard, an owned
-//! future, a span) and the thread itself, when it belongs to a test's runtime.
+//! future, a span), an allowance for the task or the actor that runs, and the thread itself, when it belongs to a test's
+//! runtime.
 
+#[cfg(feature = "sandbox")]
+mod actor;
+#[cfg(feature = "sandbox")]
+mod allow;
 #[cfg(feature = "sandbox")]
 mod carrier;
 #[cfg(not(feature = "sandbox"))]
 #[path = "context/carrier_plain.rs"]
 mod carrier;
+#[cfg(feature = "sandbox")]
+pub(crate) mod changes;
 mod extension;
 #[cfg(feature = "sandbox")]
 mod layer;
 #[cfg(feature = "sandbox")]
 mod lookup;
 mod owned;
+#[cfg(feature = "sandbox")]
+mod repeats;
 #[cfg(feature = "sandbox")]
 mod scope;
 #[cfg(feature = "sandbox")]
@@ -28,6 +37,7 @@ pub use owned::{Owned, owned, owned_fn};
 
 #[cfg(feature = "sandbox")]
 pub use self::{
+    allow::AllowTarget,
     layer::{OwnerLayer, layer},
     lookup::{current, require_current, with_current},
     scope::Scope,
@@ -40,7 +50,7 @@ pub(crate) use self::{
 };
 
 #[cfg(all(feature = "sandbox", feature = "_database"))]
-pub(crate) use lookup::trail;
+pub(crate) use lookup::{current_role, trail};
 
 #[cfg(all(test, feature = "sandbox"))]
 mod tests;

@@ -5,9 +5,13 @@ use std::fmt;
 #[cfg(feature = "sandbox")]
 mod facts;
 #[cfg(feature = "sandbox")]
+mod inspection;
+#[cfg(feature = "sandbox")]
 mod place;
 #[cfg(feature = "sandbox")]
-pub use facts::{Asker, Ended, Subject, Trail};
+pub use facts::{Asker, Ended, Refusal, Subject, Taken, Trail, Why};
+#[cfg(feature = "sandbox")]
+pub use inspection::{Inspection, OwnerView, PausedView, RepoView, SessionView};
 #[cfg(feature = "sandbox")]
 pub use place::Place;
 
@@ -57,6 +61,71 @@ pub enum Error {
         subject: Subject,
         /// Which test it was, when and where it started and ended.
         ended: Box<Ended>,
+    },
+
+    /// The owner is running, but its session on the repo was given back or taken away.
+    #[cfg(feature = "sandbox")]
+    #[error("the session on repo `{repo}` is gone\n\n{taken}\n  {asker}\n\n  help: {}", taken.help())]
+    SessionEnded {
+        /// The repo's name.
+        repo: &'static str,
+        /// Which test's it was, why it is gone, who did that, and who was using it.
+        taken: std::sync::Arc<Taken>,
+        /// Who asked.
+        asker: Box<Asker>,
+        /// What the database said to whoever was using it.
+        #[source]
+        source: Option<BoxError>,
+    },
+
+    /// An owner did not get a session on one of its repos; what it had on others is given back.
+    #[cfg(feature = "sandbox")]
+    #[error("`{owner}` has no session on repo `{repo}`, so it was not started")]
+    NotStarted {
+        /// The owner's name.
+        owner: String,
+        /// The repo's name.
+        repo: &'static str,
+        /// Why not.
+        #[source]
+        source: BoxError,
+    },
+
+    /// An owner has ended, but not all of what it had could be given back.
+    #[cfg(feature = "sandbox")]
+    #[error("`{owner}` has ended, but {}", all_of(errors))]
+    NotStopped {
+        /// The owner's name.
+        owner: String,
+        /// What went wrong, one for each repo.
+        errors: Vec<Error>,
+    },
+
+    /// A test that has to run alone was run inside another one.
+    #[cfg(feature = "sandbox")]
+    #[error(
+        "`{owner}` is to run alone, but it was started inside a running test\n\n  help: run it by itself, or leave out `shared`"
+    )]
+    NotAlone {
+        /// The test.
+        owner: String,
+    },
+
+    /// A task or an actor was not allowed to use an owner's sessions.
+    #[cfg(feature = "sandbox")]
+    #[error(
+        "`{owner}` cannot allow {target}: {refusal}\n\n  asked at {place}\n\n  help: {}",
+        refusal.help()
+    )]
+    NotAllowed {
+        /// The owner's name.
+        owner: String,
+        /// The task or actor.
+        target: String,
+        /// Why not.
+        refusal: Refusal,
+        /// Where it was asked for.
+        place: Place,
     },
 
     /// A repo's session was opened with one set of migrations and is now asked for with another.
@@ -208,6 +277,12 @@ impl From<Error> for sqlx::Error {
     fn from(error: Error) -> Self {
         Self::Configuration(Box::new(error))
     }
+}
+
+#[cfg(feature = "sandbox")]
+fn all_of(errors: &[Error]) -> String {
+    let texts: Vec<String> = errors.iter().map(|error| with_causes(error)).collect();
+    texts.join("; and ")
 }
 
 #[cfg(feature = "sandbox")]

@@ -2,11 +2,13 @@
 //!
 //! This room knows owners only by number and name. The repo's room opens sessions and gives them back.
 
+mod alone;
 mod dir;
 mod schema;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
+pub(crate) use alone::{Turn, turn};
 pub(crate) use schema::Schema;
 
 use crate::error::Error;
@@ -45,17 +47,45 @@ pub enum Verdict {
 
 /// What became of a session.
 #[derive(Debug, Default)]
-pub struct Checkin {
+pub struct Closed {
     /// Where its data is kept to look at.
     pub kept: Option<PathBuf>,
     /// What went wrong.
     pub errors: Vec<Error>,
 }
 
+/// How strictly a session keeps itself apart from others on the same data. In the order of the SQL standard, which lets
+/// every database give more than was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum IsolationLevel {
+    /// Sees what others have not committed.
+    ReadUncommitted,
+    /// Sees what others have committed so far.
+    ReadCommitted,
+    /// Sees rows as they were when it first looked.
+    RepeatableRead,
+    /// As if it were alone.
+    Serializable,
+}
+
+/// What was asked for at a checkout.
+#[derive(Debug)]
+pub struct Wanted<DB: sqlx::Database> {
+    /// The schema to start with.
+    pub schema: Schema,
+    /// `false`: no sandbox, commits are real.
+    pub sandbox: bool,
+    /// Without a sandbox: the application's own pool, if the repo was given one.
+    pub given: Option<sqlx::Pool<DB>>,
+    /// The level of its transactions. `None`: the database's default.
+    pub level: Option<IsolationLevel>,
+}
+
 /// A database that can be isolated.
 pub trait Isolate: sqlx::Database {
     /// An owner's session.
-    type Lease: Lease<Database = Self>;
+    type Lease: Lease<Handle = sqlx::Pool<Self>>;
 
     /// Opens a session for an owner: the migrated schema, nobody else's data.
     ///
@@ -64,7 +94,7 @@ pub trait Isolate: sqlx::Database {
     /// Dropped before it is done, it leaves nothing but a template that the next one uses.
     fn checkout(
         tenant: Tenant,
-        schema: &Schema,
+        wanted: Wanted<Self>,
     ) -> impl Future<Output = Result<Self::Lease, Error>> + Send;
 
     /// The content hash of a schema, as [`Lease::schema`] tells it.
@@ -79,16 +109,22 @@ pub trait Isolate: sqlx::Database {
 
 /// An owner's session on one database. Dropped without a checkin it discards its data.
 pub trait Lease: Send + Sync + 'static {
-    /// Of which database.
-    type Database: sqlx::Database;
+    /// What the owner uses it through: its own pool.
+    type Handle: Clone + Send + 'static;
 
     /// The owner's own pool.
-    fn pool(&self) -> &sqlx::Pool<Self::Database>;
+    fn handle(&self) -> &Self::Handle;
 
     /// The content hash of the schema it was opened with, and where that came from.
     fn schema(&self) -> (&str, &str);
 
+    /// What a person wants to know of it: how many connections are open, and how many of them are idle.
+    fn connections(&self) -> (u32, usize);
+
+    /// Takes it away from whoever uses it: nobody gets a connection any more, waiters are sent home, statements that run
+    /// are cut short, and nothing is committed. Does not wait.
+    fn revoke(&self);
+
     /// Closes every connection and removes, or keeps, the data. What could not be closed in time is kept as well.
-    fn checkin(&self, verdict: Verdict, patience: Duration)
-    -> impl Future<Output = Checkin> + Send;
+    fn checkin(&self, verdict: Verdict, patience: Duration) -> impl Future<Output = Closed> + Send;
 }

@@ -36,11 +36,19 @@ pub use sandbox::*;
 #[cfg(feature = "sandbox")]
 mod sandbox {
     pub use crate::context::{
-        CarrierError, OwnerLayer, Scope, SpanExt, current, layer, require_current, with_current,
+        AllowTarget, CarrierError, OwnerLayer, Scope, SpanExt, current, layer, require_current,
+        with_current,
     };
-    pub use crate::error::{Asker, Ended, Place, Subject, Trail};
+    pub use crate::error::{
+        Asker, Ended, Inspection, OwnerView, PausedView, Place, Refusal, RepoView, SessionView,
+        Subject, Taken, Trail, Why,
+    };
     pub use crate::harness::{BoxError, FromSandbox, Outcome, Sandbox, Test};
-    pub use crate::owner::{Life, Owner, OwnerId, Token};
     #[cfg(feature = "_database")]
-    pub use crate::repo::Mode;
+    pub use crate::isolation::IsolationLevel;
+    #[cfg(feature = "_database")]
+    pub use crate::owner::{Checkin, Checkout, ModeChange};
+    pub use crate::owner::{Life, Owner, OwnerId, Token, inspect};
+    #[cfg(feature = "_database")]
+    pub use crate::repo::{CheckoutRequest, Mode, OrphanPolicy, StartOwner, StartedOwner, unboxed};
 }

@@ -1,20 +1,58 @@
 //! Who owns: identity, life, and what hangs on an owner. A plain state machine: no async, no sqlx, no tracing.
 
-#[cfg(feature = "_database")]
+#[cfg_attr(
+    not(feature = "_database"),
+    allow(dead_code, reason = "nothing is attached")
+)]
 mod attachment;
+mod directory;
+mod epitaph;
+#[cfg(feature = "_database")]
+mod gate;
+mod inspection;
 mod life;
+#[cfg_attr(
+    not(feature = "_database"),
+    allow(dead_code, reason = "there are no repos")
+)]
+mod registry;
+mod sync;
 mod token;
 
 pub use life::Life;
+#[cfg(feature = "_database")]
+pub use registry::{Checkin, Checkout, ModeChange};
 pub use token::Token;
 
+#[cfg(feature = "_database")]
+pub(crate) use self::{
+    epitaph::last_of_repo,
+    inspection::paused,
+    registry::{Evicted, Mode, RepoId, Ticket, Use},
+};
+pub(crate) use attachment::Attached;
+pub(crate) use epitaph::last_of_target;
+#[cfg(feature = "_database")]
+pub(crate) use gate::{Gate, Pass};
+pub use inspection::inspect;
+pub(crate) use inspection::inspect_some;
+pub(crate) use registry::{ActorId, Refused, Role, Target};
+
 use crate::error::{Asker, Ended, Error, Place, Subject};
-use life::Clock;
+use directory::Directory;
+use life::{Clock, Ending};
 use std::fmt;
 use std::num::NonZeroU64;
 use std::panic::{RefUnwindSafe, UnwindSafe};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+/// What names a task here. Only its identity: nothing of it is run or waited for.
+pub(crate) type Task = tokio::task::Id;
+
+/// Every owner of this process, and what is decided about them.
+pub(crate) static DIRECTORY: LazyLock<Directory<Task, Owner>> = LazyLock::new(Directory::new);
 
 /// An owner's number, unique in this process and never used again.
 ///
@@ -52,7 +90,6 @@ struct Inner {
     started_at: Place,
     token: Token,
     clock: Clock,
-    #[cfg(feature = "_database")]
     attachment: attachment::Slot,
 }
 
@@ -61,17 +98,18 @@ impl UnwindSafe for Owner {}
 impl RefUnwindSafe for Owner {}
 
 impl Owner {
-    /// Makes a running owner. The harness does this for a test.
-    pub(crate) fn start(name: impl Into<String>, started_at: Place) -> Self {
-        Self(Arc::new(Inner {
+    /// Makes a running owner, which somebody must [`end`](Owner::end). The harness does both for a test.
+    pub(crate) fn begin(name: impl Into<String>, started_at: Place) -> Self {
+        let owner = Self(Arc::new(Inner {
             id: OwnerId::next(),
             name: name.into(),
             started_at,
             token: Token::random(),
             clock: Clock::start(),
-            #[cfg(feature = "_database")]
             attachment: attachment::Slot::default(),
-        }))
+        }));
+        DIRECTORY.write(|registry| registry.start(owner.id(), owner.clone()));
+        owner
     }
 
     /// Its number in this process.
@@ -104,14 +142,23 @@ impl Owner {
         self.0.clock.life()
     }
 
-    /// No new use of its sessions from now on.
-    pub(crate) fn close(&self, at: Place) {
-        self.0.clock.close(at);
+    /// How long it has been running, or ran.
+    pub(crate) fn ran(&self) -> Duration {
+        self.0.clock.ran()
     }
 
-    /// Its sessions are gone.
+    /// No new use of its sessions from now on. `by` is who asked for it, if not the test itself.
+    pub(crate) fn close(&self, at: Place, by: Option<Asker>) {
+        self.0.clock.close(at, by);
+    }
+
+    /// Its sessions are gone, and now its allowances and the modes that it set.
     pub(crate) fn end(&self) {
         self.0.clock.end();
+        let ended = DIRECTORY.write(|registry| registry.end(self.id()));
+        if let Some((owner, end)) = ended {
+            epitaph::of(&owner, &end);
+        }
     }
 
     /// Fails once the owner has begun to end: it is found, never skipped, but can no longer be used.
@@ -120,20 +167,25 @@ impl Owner {
         subject: Subject,
         asked_at: Option<Place>,
     ) -> Result<(), Error> {
-        let Some((ran, ago, ended_at)) = self.0.clock.ending() else {
-            return Ok(());
-        };
-        Err(Error::OwnerEnded {
-            subject,
-            ended: Box::new(Ended {
-                owner: self.0.name.clone(),
-                started_at: self.0.started_at,
-                ran,
-                ago,
-                ended_at,
-                asker: Asker::now(asked_at),
+        match self.0.clock.ending() {
+            None => Ok(()),
+            Some(ending) => Err(Error::OwnerEnded {
+                subject,
+                ended: Box::new(self.ended(ending, Asker::now(asked_at))),
             }),
-        })
+        }
+    }
+
+    fn ended(&self, ending: &Ending, asker: Asker) -> Ended {
+        Ended {
+            owner: self.0.name.clone(),
+            started_at: self.0.started_at,
+            ran: self.0.clock.ran(),
+            ago: ending.when.elapsed(),
+            ended_at: ending.at,
+            by: ending.by.clone(),
+            asker,
+        }
     }
 }
 

@@ -1,6 +1,14 @@
 //! `Repo`: a named database of the application, used through whoever owns the code that uses it.
 
+#[cfg(feature = "sandbox")]
+mod checkout;
 mod executor;
+#[cfg(feature = "sandbox")]
+mod mode;
+#[cfg(feature = "sandbox")]
+mod opening;
+#[cfg(feature = "sandbox")]
+mod orphan;
 #[cfg(not(feature = "sandbox"))]
 #[path = "repo/resolve_plain.rs"]
 mod resolve;
@@ -8,14 +16,33 @@ mod resolve;
 mod resolve;
 #[cfg(feature = "sandbox")]
 mod session;
+#[cfg(feature = "sandbox")]
+mod sessions;
+#[cfg(feature = "sandbox")]
+mod start;
+#[cfg(feature = "sandbox")]
+mod timeouts;
+#[cfg(feature = "sandbox")]
+mod unboxed;
+#[cfg(feature = "sandbox")]
+mod user;
 
 #[cfg(feature = "sandbox")]
-pub use resolve::Mode;
+pub use self::{
+    checkout::CheckoutRequest,
+    mode::Mode,
+    orphan::OrphanPolicy,
+    start::{StartOwner, StartedOwner},
+    unboxed::unboxed,
+};
+#[cfg(feature = "sandbox")]
+pub(crate) use self::{
+    mode::{share_everywhere, suite_has_started},
+    opening::{Wish, enter as enter_session},
+    session::Terms,
+    sessions::{Sessions, Setup, checkin_all},
+};
 pub use resolve::Supported;
-#[cfg(feature = "sandbox")]
-pub(crate) use resolve::suite_has_started;
-#[cfg(feature = "sandbox")]
-pub(crate) use session::{DEFAULT, Sessions, Setup, checkin_all, pool as session_pool};
 
 use crate::error::Error;
 use sqlx::migrate::Migrator;
@@ -46,6 +73,8 @@ pub struct Repo<DB: Supported> {
     name: &'static str,
     migrator: Option<&'static Migrator>,
     pool: OnceLock<Pool<DB>>,
+    #[cfg(feature = "sandbox")]
+    config: resolve::Config,
 }
 
 impl<DB: Supported> Repo<DB> {
@@ -63,6 +92,8 @@ impl<DB: Supported> Repo<DB> {
             name,
             migrator: None,
             pool: OnceLock::new(),
+            #[cfg(feature = "sandbox")]
+            config: resolve::Config::DEFAULT,
         }
     }
 
@@ -119,15 +150,16 @@ impl<DB: Supported> Repo<DB> {
     ///
     /// # Errors
     ///
-    /// In a test [`Error::Ownership`] or [`Error::OwnerEnded`], or why the session could not be opened; in production
-    /// [`Error::NotConnected`].
+    /// In a test [`Error::Ownership`], [`Error::OwnerEnded`] or [`Error::SessionEnded`], or why the session could not be
+    /// opened; in production [`Error::NotConnected`].
     ///
     /// # Cancel safety
     ///
     /// Dropped before it is done, it leaves nothing half open.
     #[track_caller]
     pub fn pool(&self) -> impl Future<Output = Result<Pool<DB>, Error>> + Send + use<DB> {
-        resolve::pool(self, Some(Location::caller()))
+        let entered = resolve::enter(self, Some(Location::caller()));
+        async move { Ok(entered.await?.0) }
     }
 
     /// A connection of the pool to use here and now.
@@ -139,8 +171,11 @@ impl<DB: Supported> Repo<DB> {
     pub fn acquire(
         &self,
     ) -> impl Future<Output = Result<PoolConnection<DB>, sqlx::Error>> + Send + use<DB> {
-        let pool = self.pool();
-        async move { pool.await?.acquire().await }
+        let entered = resolve::enter(self, Some(Location::caller()));
+        async move {
+            let (pool, pass) = entered.await?;
+            pool.acquire().await.map_err(|error| pass.explain(error))
+        }
     }
 
     /// A transaction on the pool to use here and now.
@@ -152,8 +187,11 @@ impl<DB: Supported> Repo<DB> {
     pub fn begin(
         &self,
     ) -> impl Future<Output = Result<Transaction<'static, DB>, sqlx::Error>> + Send + use<DB> {
-        let pool = self.pool();
-        async move { pool.await?.begin().await }
+        let entered = resolve::enter(self, Some(Location::caller()));
+        async move {
+            let (pool, pass) = entered.await?;
+            pool.begin().await.map_err(|error| pass.explain(error))
+        }
     }
 
     /// A transaction that is begun with a statement of yours, such as `BEGIN IMMEDIATE`.
@@ -167,9 +205,13 @@ impl<DB: Supported> Repo<DB> {
         statement: S,
     ) -> impl Future<Output = Result<Transaction<'static, DB>, sqlx::Error>> + Send + use<DB, S>
     {
-        let pool = self.pool();
+        let entered = resolve::enter(self, Some(Location::caller()));
         let statement = statement.into_sql_str();
-        async move { pool.await?.begin_with(statement).await }
+        async move {
+            let (pool, pass) = entered.await?;
+            let begun = pool.begin_with(statement).await;
+            begun.map_err(|error| pass.explain(error))
+        }
     }
 }
 

@@ -1,8 +1,9 @@
 //! What a piece of work takes along from where it was made: the caller's owner and the caller's span.
 
+use super::actor::Actor;
 use super::scope::Scope;
 use super::stack::{self, Claim, Exemption};
-use crate::owner::Owner;
+use crate::owner::{Owner, Role};
 use std::panic::Location;
 use std::sync::Arc;
 use tracing::Span;
@@ -15,6 +16,7 @@ use tracing::span::{Entered, EnteredSpan};
 pub struct Carrier {
     claim: Option<Claim>,
     span: Span,
+    actor: Option<Arc<Actor>>,
 }
 
 impl Carrier {
@@ -22,8 +24,9 @@ impl Carrier {
     #[must_use]
     pub fn capture() -> Self {
         Self {
-            claim: stack::claim(),
+            claim: stack::claim().map(Claim::inherited),
             span: Span::current(),
+            actor: None,
         }
     }
 
@@ -35,9 +38,27 @@ impl Carrier {
     /// Carries this owner and this span.
     pub(crate) fn with_span(owner: &Owner, span: Span) -> Self {
         Self {
-            claim: Some(Claim::Owned(owner.clone())),
+            claim: Some(Claim::Owned(owner.clone(), Role::Owner)),
             span,
+            actor: None,
         }
+    }
+
+    /// What it carries is the work of an actor, which starts now and ends when the last clone of this is dropped.
+    pub fn start_actor(&mut self, name: &'static str) {
+        let born = match &self.claim {
+            Some(Claim::Owned(owner, _)) => Some(owner.id()),
+            _ => None,
+        };
+        self.actor = Some(Arc::new(Actor::starts(name, born)));
+    }
+
+    /// Captures the current owner and the current span for an actor that starts.
+    #[must_use]
+    pub fn capture_for(actor: &'static str) -> Self {
+        let mut carrier = Self::capture();
+        carrier.start_actor(actor);
+        carrier
     }
 
     /// Carries nobody, on purpose.
@@ -48,20 +69,27 @@ impl Carrier {
         Self {
             claim: Some(Claim::Unowned(Arc::new(Exemption { why, at }))),
             span: Span::none(),
+            actor: None,
         }
     }
 
     /// Enters both until the guard is dropped. The owner is entered last, so it wins over the span's.
     pub fn enter(&self) -> CarrierEntered<'_> {
-        let Some(claim) = &self.claim else {
-            return CarrierEntered {
-                scope: None,
-                span: Some(self.span.enter()),
-            };
+        let actor = self.actor.as_ref().map(|actor| actor.id());
+        let claim = match &self.claim {
+            Some(claim) => claim.clone(),
+            // An actor of nobody: it may have been allowed by its name.
+            None if actor.is_some() => Claim::Nobody,
+            None => {
+                return CarrierEntered {
+                    scope: None,
+                    span: Some(self.span.enter()),
+                };
+            }
         };
         let span = stack::naming_the_owner(|| self.span.enter());
         CarrierEntered {
-            scope: Some(Scope::enter(claim.clone())),
+            scope: Some(Scope::enter_work(claim, actor)),
             span: Some(span),
         }
     }

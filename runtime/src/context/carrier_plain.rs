@@ -18,6 +18,15 @@ impl Carrier {
         }
     }
 
+    /// Names are for tests.
+    pub fn start_actor(&mut self, _name: &'static str) {}
+
+    /// The same as [`Carrier::capture`]: names are for tests.
+    #[must_use]
+    pub fn capture_for(_actor: &'static str) -> Self {
+        Self::capture()
+    }
+
     /// Carries nothing, on purpose.
     #[must_use]
     pub fn unowned(_why: &'static str) -> Self {

@@ -1,7 +1,7 @@
 //! The layer that makes spans carry owners.
 
 use super::stack::{self, Claim, Key};
-use crate::owner::Owner;
+use crate::owner::{Owner, Role};
 use std::sync::atomic::{AtomicU64, Ordering};
 use tracing::Subscriber;
 use tracing::span::{Attributes, Id};
@@ -113,7 +113,7 @@ where
             return;
         }
         if let Some(owner) = ctx.span(id).and_then(|span| owner_of(&span)) {
-            stack::push(self.key(id), Claim::Owned(owner));
+            stack::push(self.key(id), Claim::Owned(owner, Role::Heir));
         }
     }
 

@@ -37,6 +37,15 @@ impl<F> Owned<F> {
             carrier,
         }
     }
+
+    /// Makes it the work of an actor of this name, which starts now and ends when the future is dropped. An owner may
+    /// allow the name before that: `owner.allow("pricing")`.
+    ///
+    /// The same as `#[owned_task(name = "..")]`. Without the `sandbox` feature it does nothing.
+    pub fn named(mut self, name: &'static str) -> Self {
+        self.carrier.start_actor(name);
+        self
+    }
 }
 
 impl<F: Future> Future for Owned<F> {

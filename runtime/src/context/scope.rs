@@ -1,7 +1,7 @@
 //! Guards: what they entered is left when they drop, in whatever order.
 
 use super::stack::{self, Claim, Key};
-use crate::owner::Owner;
+use crate::owner::{ActorId, Owner, Role};
 use std::marker::PhantomData;
 
 /// Makes an owner the current one on this thread until it is dropped; then what was current before is so again.
@@ -29,6 +29,16 @@ impl Scope {
             not_send: PhantomData,
         }
     }
+
+    /// The same for an owned future or closure, which may be an actor's.
+    pub(super) fn enter_work(claim: Claim, actor: Option<ActorId>) -> Self {
+        let key = stack::next_guard();
+        stack::push_work(key, claim, actor);
+        Self {
+            key,
+            not_send: PhantomData,
+        }
+    }
 }
 
 impl Drop for Scope {
@@ -49,7 +59,7 @@ impl Owner {
     /// # Ok(()) });
     /// ```
     pub fn enter(&self) -> Scope {
-        Scope::enter(Claim::Owned(self.clone()))
+        Scope::enter(Claim::Owned(self.clone(), Role::Owner))
     }
 }
 

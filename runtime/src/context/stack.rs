@@ -4,7 +4,7 @@
 //! borrowed.
 
 use crate::error::Place;
-use crate::owner::Owner;
+use crate::owner::{ActorId, DIRECTORY, Owner, Role, Task};
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
@@ -22,10 +22,22 @@ pub(super) enum Key {
 /// What a scope says about ownership.
 #[derive(Clone, Debug)]
 pub(crate) enum Claim {
-    /// Everything inside belongs to this owner.
-    Owned(Owner),
+    /// Everything inside belongs to this owner; whether it is the owner itself, or its heir.
+    Owned(Owner, Role),
     /// Everything inside belongs to nobody, on purpose: `#[unowned("why")]`.
     Unowned(Arc<Exemption>),
+    /// Nobody owned it when it was made: an actor that waits to be allowed. As if nothing were entered.
+    Nobody,
+}
+
+impl Claim {
+    /// What others inherit from it.
+    pub(super) fn inherited(self) -> Self {
+        match self {
+            Self::Owned(owner, _) => Self::Owned(owner, Role::Heir),
+            other => other,
+        }
+    }
 }
 
 /// Why something belongs to nobody, and where that is written.
@@ -35,8 +47,21 @@ pub(crate) struct Exemption {
     pub(crate) at: Place,
 }
 
+/// What was entered, and where.
+#[derive(Debug)]
+struct Entry {
+    key: Key,
+    claim: Claim,
+    /// The task it was entered in: with it, the outermost owned future of a task is known as what the task was born as.
+    task: Option<Task>,
+    /// An owned future or closure, not a guard or a span.
+    work: bool,
+    /// The actor that this is the work of.
+    actor: Option<ActorId>,
+}
+
 thread_local! {
-    static ENTERED: RefCell<Vec<(Key, Claim)>> = const { RefCell::new(Vec::new()) };
+    static ENTERED: RefCell<Vec<Entry>> = const { RefCell::new(Vec::new()) };
     static THREAD: RefCell<Option<Owner>> = const { RefCell::new(None) };
     static NAMED: Cell<bool> = const { Cell::new(false) };
     static NEXT_GUARD: Cell<u64> = const { Cell::new(0) };
@@ -49,10 +74,32 @@ pub(super) fn next_guard() -> Key {
         .unwrap_or(Key::Guard(u64::MAX))
 }
 
+/// Enters a guard or a span.
 pub(super) fn push(key: Key, claim: Claim) {
+    enter(Entry {
+        key,
+        claim,
+        task: tokio::task::try_id(),
+        work: false,
+        actor: None,
+    });
+}
+
+/// Enters an owned future or closure.
+pub(super) fn push_work(key: Key, claim: Claim, actor: Option<ActorId>) {
+    enter(Entry {
+        key,
+        claim,
+        task: tokio::task::try_id(),
+        work: true,
+        actor,
+    });
+}
+
+fn enter(entry: Entry) {
     // While a thread ends its thread-locals are gone already: nobody is left who could ask.
     ENTERED
-        .try_with(|entered| entered.borrow_mut().push((key, claim)))
+        .try_with(|entered| entered.borrow_mut().push(entry))
         .ok();
 }
 
@@ -61,19 +108,87 @@ pub(super) fn push(key: Key, claim: Claim) {
 pub(super) fn pop(key: Key) {
     let left = ENTERED.try_with(|entered| {
         let mut entered = entered.borrow_mut();
-        let index = entered.iter().rposition(|(entry, _)| *entry == key)?;
+        let index = entered.iter().rposition(|entry| entry.key == key)?;
         Some(entered.remove(index))
     });
     drop(left);
 }
 
-/// What holds for the code that is running on this thread: the innermost scope's claim, else the thread's owner.
+/// What holds for the code that is running on this thread: the innermost scope's claim, else an allowance, else what
+/// the task was born with, else the thread's owner.
 ///
 /// While the thread's locals are being dropped nobody knows what was entered, so nothing holds.
 pub(super) fn claim() -> Option<Claim> {
-    let innermost =
-        ENTERED.try_with(|entered| entered.borrow().last().map(|(_, claim)| claim.clone()));
-    innermost.ok()?.or_else(|| thread_owner().map(Claim::Owned))
+    if DIRECTORY.has_allowances() {
+        return claim_with_allowances();
+    }
+    let innermost = ENTERED.try_with(|entered| entered.borrow().last().map(|e| e.claim.clone()));
+    known(innermost.ok()?)
+}
+
+fn known(innermost: Option<Claim>) -> Option<Claim> {
+    match innermost {
+        Some(Claim::Nobody) | None => thread_claim(),
+        claim => claim,
+    }
+}
+
+fn thread_claim() -> Option<Claim> {
+    thread_owner().map(|owner| Claim::Owned(owner, Role::Heir))
+}
+
+/// The same where somebody is allowed something.
+fn claim_with_allowances() -> Option<Claim> {
+    let task = tokio::task::try_id();
+    let Innermost {
+        claim,
+        in_scope,
+        actor,
+    } = ENTERED
+        .try_with(|entered| Innermost::of(&entered.borrow(), task))
+        .ok()?;
+    // A scope inside the task is closer than what the task as a whole is allowed.
+    let task = task.filter(|_| !in_scope);
+    let allowed = (task.is_some() || actor.is_some())
+        .then(|| DIRECTORY.allowed(task, actor))
+        .flatten();
+    let allowed = allowed.map(|owner| Claim::Owned(owner, Role::Heir));
+    allowed.or_else(|| known(claim))
+}
+
+/// What is known of the innermost entry.
+struct Innermost {
+    claim: Option<Claim>,
+    /// It was entered inside this task, and is not what the task was born as.
+    in_scope: bool,
+    actor: Option<ActorId>,
+}
+
+impl Innermost {
+    fn of(entered: &[Entry], task: Option<Task>) -> Self {
+        let Some((last, outer)) = entered.split_last() else {
+            return Self {
+                claim: None,
+                in_scope: false,
+                actor: None,
+            };
+        };
+        let here = |entry: &Entry| entry.task == task;
+        let born = last.work && !outer.last().is_some_and(here);
+        Self {
+            claim: Some(last.claim.clone()),
+            in_scope: here(last) && !born,
+            // An actor that runs inside another task is that actor still; one further out is not this code.
+            actor: last.actor.filter(|_| here(last)),
+        }
+    }
+}
+
+/// What was allowed to the task that is running, or to the actor whose work it does: for errors.
+pub(super) fn allowable() -> (Option<Task>, Option<ActorId>) {
+    let task = tokio::task::try_id();
+    let actor = ENTERED.try_with(|entered| Innermost::of(&entered.borrow(), task).actor);
+    (task, actor.ok().flatten())
 }
 
 /// How many scopes are entered.

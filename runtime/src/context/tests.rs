@@ -18,7 +18,7 @@ fn owner(name: &str) -> Owner {
         line: 1,
         column: 1,
     };
-    Owner::start(name, here)
+    Owner::begin(name, here)
 }
 
 fn with_layer<R>(f: impl FnOnce() -> R) -> R {
@@ -296,7 +296,7 @@ fn an_ended_owner_is_found_and_refused_never_skipped() {
     let (a, b) = (owner("a"), owner("b"));
     let _outer = a.enter();
     let _inner = b.enter();
-    b.close(b.started_at());
+    b.close(b.started_at(), None);
     assert!(is(&b));
     let error = require_current().expect_err("b has ended");
     assert!(matches!(error, Error::OwnerEnded { .. }), "{error}");

@@ -1,11 +1,11 @@
 //! What ownership errors know: where an owner was looked for, and how one ended.
 
-use crate::error::Place;
+use crate::error::{Inspection, Place};
 use std::fmt;
 use std::time::Duration;
 
 /// What somebody wanted an owner for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Subject {
     /// A repo, by name.
@@ -48,16 +48,25 @@ impl Asker {
     }
 }
 
+impl Asker {
+    /// Thread, task and place, without a verb.
+    pub(crate) fn who(&self) -> impl fmt::Display {
+        fmt::from_fn(|f| {
+            write!(f, "thread `{}`", self.thread)?;
+            if let Some(task) = &self.task {
+                write!(f, ", tokio task {task}")?;
+            }
+            match self.place {
+                Some(place) => write!(f, ", at {place}"),
+                None => Ok(()),
+            }
+        })
+    }
+}
+
 impl fmt::Display for Asker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "asked by thread `{}`", self.thread)?;
-        if let Some(task) = &self.task {
-            write!(f, ", tokio task {task}")?;
-        }
-        match self.place {
-            Some(place) => write!(f, ", at {place}"),
-            None => Ok(()),
-        }
+        write!(f, "asked by {}", self.who())
     }
 }
 
@@ -71,11 +80,22 @@ pub struct Trail {
     pub asker: Asker,
     /// What to write instead, the likeliest first.
     pub help: Vec<&'static str>,
+    /// Who owns what at that moment. Left out, with the steps, once the same asker has been told in full often enough.
+    pub inspection: Option<Box<Inspection>>,
+    /// How often the same asker has been told the same before.
+    pub repeated: u32,
 }
 
 impl fmt::Display for Trail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "  {}", self.asker)?;
+        if self.steps.is_empty() {
+            return write!(
+                f,
+                "\n  where an owner was looked for, and what helps, was said in full the first times; this is time {}",
+                self.repeated + 1
+            );
+        }
         f.write_str("\n  looked for an owner in\n")?;
         for (index, (carrier, found)) in self.steps.iter().enumerate() {
             writeln!(f, "    {}. {carrier}: {found}", index + 1)?;
@@ -87,6 +107,10 @@ impl fmt::Display for Trail {
                 "\n    or: "
             };
             write!(f, "{lead}{help}")?;
+        }
+        if let Some(inspection) = &self.inspection {
+            f.write_str("\n\n")?;
+            inspection.write(f, "  ")?;
         }
         Ok(())
     }
@@ -106,6 +130,8 @@ pub struct Ended {
     pub ago: Duration,
     /// Where it ended.
     pub ended_at: Place,
+    /// Who ended it; `None` for a test, which ends by itself.
+    pub by: Option<Asker>,
     /// Who asked.
     pub asker: Asker,
 }
@@ -122,6 +148,134 @@ impl fmt::Display for Ended {
             "  ended: {:.1?} ago, after {:.1?}, at {}",
             self.ago, self.ran, self.ended_at
         )?;
+        if let Some(by) = &self.by {
+            writeln!(f, "  ended by: {}", by.who())?;
+        }
         write!(f, "  {}", self.asker)
+    }
+}
+
+/// Why an owner lost its session on a repo while it was running.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Why {
+    /// The owner gave it back: [`Repo::checkin`](crate::Repo::checkin).
+    CheckedIn,
+    /// The repo's mode was changed, to this one: [`Repo::set_mode`](crate::Repo::set_mode).
+    ModeChanged(String),
+    /// It was held for longer than the `ownership_timeout`.
+    TimedOut(Duration),
+}
+
+/// How an owner lost its session on a repo.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Taken {
+    /// The owner, as `module::name`.
+    pub owner: String,
+    /// Where it was started.
+    pub started_at: Place,
+    /// Why it was taken.
+    pub why: Why,
+    /// Who did that. `None` when it was the clock.
+    pub by: Option<Asker>,
+    /// Who had opened it.
+    pub opened_by: Asker,
+    /// For how long it had been held.
+    pub held: Duration,
+    /// When it was taken.
+    pub at: std::time::Instant,
+    /// Who was using it just then; if nobody was, who had used it last.
+    pub used_by: Vec<Asker>,
+    /// Whether somebody was using it just then.
+    pub in_use: bool,
+}
+
+impl fmt::Display for Taken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (owner, started_at) = (&self.owner, self.started_at);
+        writeln!(f, "  test: `{owner}`, started at {started_at}")?;
+        let ago = self.at.elapsed();
+        write!(f, "  taken: {ago:.1?} ago, ")?;
+        match &self.why {
+            Why::CheckedIn => f.write_str("by a checkin")?,
+            Why::ModeChanged(mode) => write!(f, "by a change of the repo's mode to {mode}")?,
+            Why::TimedOut(limit) => {
+                write!(f, "because it was held for longer than its {limit:?}")?;
+            }
+        }
+        if let Some(by) = &self.by {
+            write!(f, ", from {}", by.who())?;
+        }
+        let (held, opened_by) = (self.held, self.opened_by.who());
+        write!(
+            f,
+            "\n  had been open: for {held:.1?}, opened by {opened_by}"
+        )?;
+        let verb = if self.in_use {
+            "used just then"
+        } else {
+            "last used"
+        };
+        for user in &self.used_by {
+            write!(f, "\n  {verb}: by {}", user.who())?;
+        }
+        Ok(())
+    }
+}
+
+impl Taken {
+    pub(crate) fn help(&self) -> &'static str {
+        match self.why {
+            Why::CheckedIn => {
+                "give a session back after its last use, or ask for a new one: `REPO.checkout().await`"
+            }
+            Why::ModeChanged(_) => {
+                "set modes before the tests start, since it takes the session from every owner; `REPO.checkout().await` opens a new one"
+            }
+            Why::TimedOut(_) => {
+                "find what hangs, or raise `ownership_timeout`: on the test, on the repo or on the checkout; `REPO.checkout().await` opens a new session"
+            }
+        }
+    }
+}
+
+/// Why a task or an actor was not allowed to use an owner's sessions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The owner has ended, and its allowances with it.
+    OwnerEnded,
+    /// Another owner, of this name, has allowed it already.
+    AllowedBy(String),
+    /// The running task is the owner itself.
+    Oneself,
+    /// The task has finished.
+    Finished,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OwnerEnded => f.write_str("the owner has ended, and its allowances with it"),
+            Self::AllowedBy(other) => write!(f, "`{other}` has allowed it already"),
+            Self::Oneself => f.write_str("that is the owner itself"),
+            Self::Finished => f.write_str("it has finished"),
+        }
+    }
+}
+
+impl Refusal {
+    pub(crate) fn help(&self) -> &'static str {
+        match self {
+            Self::OwnerEnded => "allow it while the test or the session is running",
+            Self::AllowedBy(_) => {
+                "end that owner first, or move it on purpose: `owner.reassign(..)`"
+            }
+            Self::Oneself => "nothing needs to be done: it has its own sessions",
+            Self::Finished => {
+                "allow a task before it ends; a task that was spawned later is another one"
+            }
+        }
     }
 }

@@ -4,7 +4,7 @@ use crate::error::BoxError;
 use crate::harness::Test;
 use crate::isolation::{Fixture, Schema, Verdict};
 use crate::owner::Owner;
-use crate::repo::{Sessions, Setup, checkin_all, suite_has_started};
+use crate::repo::{Sessions, Setup, Terms, checkin_all, share_everywhere, suite_has_started};
 use sqlx::migrate::Migrator;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,6 +14,8 @@ use std::time::Duration;
 pub(super) struct Database {
     migrations: Migrations,
     fixtures: Vec<Fixture>,
+    terms: Terms,
+    pub(super) shared: bool,
 }
 
 #[derive(Debug, Default)]
@@ -51,6 +53,27 @@ impl Test {
         self
     }
 
+    /// Sets for how long the test may have each of its sessions, from its opening. Then it is taken away, and errors say
+    /// so. Default: as the repo says, else 120 s, as Ecto's.
+    pub fn ownership_timeout(mut self, limit: Duration) -> Self {
+        self.database.terms.limit = Some(limit);
+        self
+    }
+
+    /// Runs the test alone: it waits until the others have ended, in other processes too, and they wait for it. Code that
+    /// nobody owns uses its sessions, on every repo.
+    pub fn shared(mut self) -> Self {
+        self.database.shared = true;
+        self
+    }
+
+    /// Runs the test outside the sandbox: what it commits stays, and everybody outside the sandbox sees it. For SQLite
+    /// that is a migrated file that lives as long as the process; fixtures are not run in it.
+    pub fn isolation_none(mut self) -> Self {
+        self.database.terms.sandbox = Some(false);
+        self
+    }
+
     /// Gives the test a private copy of the database. What SQLite does anyway.
     pub fn isolation_database(self) -> Self {
         self
@@ -66,7 +89,11 @@ impl Database {
             named: self.named(&package),
             fallback: Schema::Package(package.join("migrations")),
             fixtures: self.fixtures.clone(),
+            terms: self.terms,
         });
+        if self.shared {
+            share_everywhere(owner);
+        }
     }
 
     fn named(&self, package: &Path) -> Option<Schema> {

@@ -146,15 +146,20 @@ impl Test {
         body: impl FnOnce(&Runtime, Sandbox, &Carrier) -> Result<ExitCode, Failure>,
     ) -> Outcome {
         subscriber::install();
-        let owner = Owner::start(self.name.clone(), self.at);
+        let _turn = match self.turn() {
+            Ok(turn) => turn,
+            Err(error) => return self.report(&self.name, Ok(Err(error)), &[]),
+        };
+        let owner = Owner::begin(self.name.clone(), self.at);
         #[cfg(feature = "_database")]
         self.database.set_up(&owner, self.manifest_dir);
         let marked = mark_this_thread(owner.clone());
         let runtime = match self.runtime(&owner) {
             Ok(runtime) => runtime,
             Err(error) => {
+                owner.end();
                 let failure = Failure::new("cannot start its runtime", Some(self.at), error);
-                return self.report(&owner, Ok(Err(failure)), &[]);
+                return self.report(&self.name, Ok(Err(failure)), &[]);
             }
         };
         let sandbox = Sandbox::new(owner.clone());
@@ -163,14 +168,14 @@ impl Test {
             body(&runtime, sandbox.clone(), &carrier)
         }));
         let mut failures = self.tear_down(&runtime, &sandbox, &carrier);
-        owner.close(self.at);
+        owner.close(self.at, None);
         failures.extend(self.stop(runtime, &owner));
         failures.extend(too_late(&sandbox));
         let failed = !failures.is_empty() || !self.went_as_planned(&ended);
         failures.extend(self.checkin(&owner, failed));
         owner.end();
         drop(marked);
-        self.report(&owner, ended, &failures)
+        self.report(&self.name, ended, &failures)
     }
 
     fn went_as_planned(&self, ended: &Ended) -> bool {
@@ -240,7 +245,7 @@ impl Test {
     /// Fails the test with what came first; all of it is printed.
     ///
     /// A test that should panic fails by returning: any panic of ours would be taken for the one it waits for.
-    fn report(&self, owner: &Owner, ended: Ended, failures: &[Failure]) -> Outcome {
+    fn report(&self, owner: &str, ended: Ended, failures: &[Failure]) -> Outcome {
         let mut texts: Vec<String> = failures.iter().map(Failure::text).collect();
         if let Ok(Err(fixture)) = &ended {
             texts.insert(0, fixture.text());
@@ -257,6 +262,23 @@ impl Test {
             Ok(Ok(code)) if texts.is_empty() => Outcome(code),
             Ok(_) => resume_unwind(Box::new(texts.join("\n"))),
         }
+    }
+
+    /// Waits until this test may run, as some run alone.
+    #[cfg(feature = "_database")]
+    fn turn(&self) -> Result<crate::isolation::Turn, Failure> {
+        crate::isolation::turn(self.database.shared, &self.name)
+            .map_err(|error| Failure::new("cannot start", Some(self.at), error))
+    }
+
+    #[cfg(not(feature = "_database"))]
+    #[expect(
+        clippy::unused_self,
+        clippy::unnecessary_wraps,
+        reason = "as with a database"
+    )]
+    fn turn(&self) -> Result<(), Failure> {
+        Ok(())
     }
 
     #[cfg(feature = "_database")]

@@ -1,6 +1,6 @@
 //! The running test, as its fixtures see it, and what makes a fixture.
 
-use crate::error::{BoxError, Place};
+use crate::error::{BoxError, Inspection, Place};
 use crate::owner::Owner;
 use std::fmt;
 use std::future::Future;
@@ -47,6 +47,20 @@ impl Sandbox {
     #[must_use]
     pub fn name(&self) -> &str {
         self.0.owner.name()
+    }
+
+    /// Who owns what in this process now, as a tree that a person can read: every running test, its sessions and who uses
+    /// them, its allowances, the repos' modes, and what waits for an owner.
+    ///
+    /// ```
+    /// # use heirloom::{Sandbox, Test};
+    /// # Test::here("example").run(|sandbox: Sandbox| async move {
+    /// println!("{}", sandbox.inspect());
+    /// # Ok(()) });
+    /// ```
+    #[must_use]
+    pub fn inspect(&self) -> Inspection {
+        crate::owner::inspect()
     }
 
     /// Makes another fixture. Each call makes a new one; pools are those of the one session.

@@ -2,7 +2,7 @@
 
 use super::sandbox::{FromSandbox, Sandbox};
 use crate::error::BoxError;
-use crate::repo::{DEFAULT, session_pool};
+use crate::repo::{Wish, enter_session};
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{Sqlite, SqlitePool};
@@ -10,7 +10,8 @@ use sqlx::{Sqlite, SqlitePool};
 /// The test's own pool, the one that `Repo::new()` resolves to.
 impl FromSandbox for SqlitePool {
     async fn from_sandbox(sandbox: &Sandbox) -> Result<Self, BoxError> {
-        Ok(session_pool::<Sqlite>(sandbox.owner().clone(), DEFAULT, None).await?)
+        let wish = Wish::<Sqlite>::of_argument();
+        Ok(enter_session(sandbox.owner().clone(), wish).await?.0)
     }
 }
 

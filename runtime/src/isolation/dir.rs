@@ -52,7 +52,7 @@ pub(super) fn try_lock(path: &Path) -> Result<Option<File>, Error> {
     }
 }
 
-fn open(path: &Path) -> Result<File, Error> {
+pub(super) fn open(path: &Path) -> Result<File, Error> {
     File::options()
         .create(true)
         .truncate(false)

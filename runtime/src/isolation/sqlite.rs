@@ -4,36 +4,61 @@ mod copies;
 mod run_dir;
 mod template;
 
-use super::{Checkin, Fixture, Isolate, Lease, Schema, Tenant, Verdict};
+use super::{Closed, Fixture, Isolate, Lease, Schema, Tenant, Verdict, Wanted};
 use crate::error::Error;
 use copies::Copy;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection as _, Sqlite, SqliteConnection, SqlitePool};
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use template::Template;
 
-/// An owner's private copy and its pool.
+/// An owner's database and its pool.
 #[derive(Debug)]
 pub struct SqliteLease {
     pool: SqlitePool,
-    copy: Copy,
+    data: Data,
     template: Arc<Template>,
     tenant: Tenant,
+    revoked: Arc<AtomicBool>,
+}
+
+/// What the pool is on.
+#[derive(Debug)]
+enum Data {
+    /// A private copy.
+    Own(Copy),
+    /// Outside the sandbox: a file that every such owner of the process uses.
+    Common,
+    /// Outside the sandbox: the application's own pool.
+    Given,
 }
 
 impl Isolate for Sqlite {
     type Lease = SqliteLease;
 
-    async fn checkout(tenant: Tenant, schema: &Schema) -> Result<SqliteLease, Error> {
-        let template = template::of(schema).await?;
-        let copy = Copy::of(&template)?;
-        let pool = pool_options().connect_lazy_with(connect_options(&copy));
+    /// SQLite's transactions are serializable, which is at least what any level asks for.
+    async fn checkout(tenant: Tenant, wanted: Wanted<Self>) -> Result<SqliteLease, Error> {
+        let template = template::of(&wanted.schema).await?;
+        let revoked = Arc::new(AtomicBool::new(false));
+        let open = |path: &Path| pool_options(&revoked).connect_lazy_with(connect_options(path));
+        let (data, pool) = match (wanted.sandbox, wanted.given) {
+            (true, _) => {
+                let copy = Copy::of(&template)?;
+                let pool = open(copy.path());
+                (Data::Own(copy), pool)
+            }
+            (false, Some(given)) => (Data::Given, given),
+            (false, None) => (Data::Common, open(&copies::common(&template)?)),
+        };
         Ok(SqliteLease {
             pool,
-            copy,
+            data,
             template,
             tenant,
+            revoked,
         })
     }
 
@@ -46,26 +71,40 @@ impl Isolate for Sqlite {
     }
 }
 
+/// How many steps of SQLite's virtual machine a statement takes before it is looked whether its session is still its
+/// owner's: some microseconds.
+const STEPS: i32 = 1_000;
+
 /// As `SqlitePoolOptions::new()`, without what only makes sense for a pool that lives long: connections to a local
 /// file need no ping before use, and nothing reaps them, so the pool needs no task of its own on the test's runtime.
-fn pool_options() -> SqlitePoolOptions {
+fn pool_options(revoked: &Arc<AtomicBool>) -> SqlitePoolOptions {
+    let revoked = Arc::clone(revoked);
     SqlitePoolOptions::new()
         .test_before_acquire(false)
         .idle_timeout(None)
         .max_lifetime(None)
+        .after_connect(move |connection, _| {
+            let (running, committing) = (Arc::clone(&revoked), Arc::clone(&revoked));
+            Box::pin(async move {
+                let mut handle = connection.lock_handle().await?;
+                handle.set_progress_handler(STEPS, move || !running.load(Ordering::Relaxed));
+                handle.set_commit_hook(move || !committing.load(Ordering::Relaxed));
+                Ok(())
+            })
+        })
 }
 
 /// The copy lasts as long as the test, so nothing waits for the disk: a power cut would lose only a test's data.
-fn connect_options(copy: &Copy) -> SqliteConnectOptions {
+fn connect_options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
-        .filename(copy.path())
+        .filename(path)
         .synchronous(SqliteSynchronous::Off)
 }
 
 impl Lease for SqliteLease {
-    type Database = Sqlite;
+    type Handle = SqlitePool;
 
-    fn pool(&self) -> &SqlitePool {
+    fn handle(&self) -> &SqlitePool {
         &self.pool
     }
 
@@ -73,41 +112,59 @@ impl Lease for SqliteLease {
         (self.template.hash(), self.template.origin())
     }
 
-    async fn checkin(&self, verdict: Verdict, patience: Duration) -> Checkin {
-        let mut done = Checkin::default();
+    fn connections(&self) -> (u32, usize) {
+        (self.pool.size(), self.pool.num_idle())
+    }
+
+    fn revoke(&self) {
+        self.revoked.store(true, Ordering::Relaxed);
+        if !matches!(self.data, Data::Given) {
+            // The pool is marked as closed by the call itself; the rest of it is waiting, which `checkin` does.
+            drop(self.pool.close());
+        }
+    }
+
+    async fn checkin(&self, verdict: Verdict, patience: Duration) -> Closed {
+        let mut done = Closed::default();
+        if matches!(self.data, Data::Given) {
+            return done;
+        }
         let closed = tokio::time::timeout(patience, self.pool.close()).await;
         if closed.is_err() {
+            // Whoever holds it shall not go on for ever.
+            self.revoked.store(true, Ordering::Relaxed);
             done.errors.push(Error::StillHeld {
                 owner: self.tenant.name.clone(),
                 what: format!(
-                    "a connection of its pool ({} open) in a thread or on another runtime",
+                    "a connection of its pool ({} open) in a task, a thread or on another runtime",
                     self.pool.size()
                 ),
                 waited: patience,
             });
         }
+        let Data::Own(copy) = &self.data else {
+            return done;
+        };
         if verdict == Verdict::Keep || closed.is_err() {
-            self.write_log_back().await;
-            match self.copy.keep(&self.tenant) {
-                Ok(path) => done.kept = Some(path),
+            write_log_back(copy).await;
+            match copy.keep(&self.tenant) {
+                Ok(path) => done.kept = path,
                 Err(error) => done.errors.push(error),
             }
         } else {
-            done.errors.extend(self.copy.discard(&self.tenant).err());
+            done.errors.extend(copy.discard(&self.tenant).err());
         }
         done
     }
 }
 
-impl SqliteLease {
-    /// So that the one file which is named to the person holds everything. A connection that was dropped with the test's
-    /// runtime may still be closing, or one may be held: then the log is kept beside the file.
-    async fn write_log_back(&self) {
-        let options = connect_options(&self.copy);
-        if let Ok(mut connection) = SqliteConnection::connect_with(&options).await {
-            let checkpoint = sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)");
-            checkpoint.execute(&mut connection).await.ok();
-            connection.close().await.ok();
-        }
+/// So that the one file which is named to the person holds everything. A connection that was dropped with the test's
+/// runtime may still be closing, or one may be held: then the log is kept beside the file.
+async fn write_log_back(copy: &Copy) {
+    let options = connect_options(copy.path());
+    if let Ok(mut connection) = SqliteConnection::connect_with(&options).await {
+        let checkpoint = sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)");
+        checkpoint.execute(&mut connection).await.ok();
+        connection.close().await.ok();
     }
 }

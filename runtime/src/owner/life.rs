@@ -1,6 +1,6 @@
 //! An owner's life, `running → closing → ended`, which only ever moves forward.
 
-use crate::error::Place;
+use crate::error::{Asker, Place};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
@@ -21,7 +21,16 @@ pub enum Life {
 pub(super) struct Clock {
     life: AtomicU8,
     started: Instant,
-    ending: OnceLock<(Instant, Place)>,
+    ending: OnceLock<Ending>,
+}
+
+/// How an owner began to end.
+#[derive(Debug)]
+pub(super) struct Ending {
+    pub(super) when: Instant,
+    pub(super) at: Place,
+    /// Who asked for it; `None` for a test, which ends by itself.
+    pub(super) by: Option<Asker>,
 }
 
 impl Clock {
@@ -42,8 +51,12 @@ impl Clock {
     }
 
     /// The first call says where it ended; later ones change nothing.
-    pub(super) fn close(&self, at: Place) {
-        self.ending.get_or_init(|| (Instant::now(), at));
+    pub(super) fn close(&self, at: Place, by: Option<Asker>) {
+        self.ending.get_or_init(|| Ending {
+            when: Instant::now(),
+            at,
+            by,
+        });
         self.life.fetch_max(Life::Closing as u8, Ordering::AcqRel);
     }
 
@@ -51,9 +64,16 @@ impl Clock {
         self.life.fetch_max(Life::Ended as u8, Ordering::AcqRel);
     }
 
-    /// How long it ran, how long ago it ended, and where. `None` while it runs.
-    pub(super) fn ending(&self) -> Option<(Duration, Duration, Place)> {
-        let (at, place) = self.ending.get()?;
-        Some((at.duration_since(self.started), at.elapsed(), *place))
+    /// How it began to end. `None` while it runs.
+    pub(super) fn ending(&self) -> Option<&Ending> {
+        self.ending.get()
+    }
+
+    /// How long it has been running, or ran.
+    pub(super) fn ran(&self) -> Duration {
+        self.ending.get().map_or_else(
+            || self.started.elapsed(),
+            |ending| ending.when.duration_since(self.started),
+        )
     }
 }

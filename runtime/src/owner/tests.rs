@@ -16,20 +16,20 @@ const THERE: Place = Place {
 
 #[test]
 fn ids_are_never_used_again_and_tokens_differ() {
-    let first = Owner::start("a", HERE);
+    let first = Owner::begin("a", HERE);
     let id = first.id();
     let token = *first.token();
     drop(first);
-    let second = Owner::start("a", HERE);
+    let second = Owner::begin("a", HERE);
     assert!(second.id() > id);
     assert_ne!(second.token(), &token);
-    assert_ne!(second, Owner::start("a", HERE));
+    assert_ne!(second, Owner::begin("a", HERE));
     assert_eq!(second.clone(), second);
 }
 
 #[test]
 fn a_token_has_32_digits_and_is_not_in_debug_output() {
-    let owner = Owner::start("story::t", HERE);
+    let owner = Owner::begin("story::t", HERE);
     let token = owner.token().to_string();
     assert_eq!(token.len(), 32);
     assert!(token.bytes().all(|digit| digit.is_ascii_hexdigit()));
@@ -39,14 +39,14 @@ fn a_token_has_32_digits_and_is_not_in_debug_output() {
 
 #[test]
 fn life_only_moves_forward_and_the_first_end_is_the_one_told() {
-    let owner = Owner::start("story::t", HERE);
+    let owner = Owner::begin("story::t", HERE);
     assert_eq!(owner.life(), Life::Running);
     assert!(owner.require_running(Subject::Context, Some(HERE)).is_ok());
-    owner.close(THERE);
-    owner.close(HERE);
+    owner.close(THERE, None);
+    owner.close(HERE, None);
     assert_eq!(owner.life(), Life::Closing);
     owner.end();
-    owner.close(HERE);
+    owner.close(HERE, None);
     assert_eq!(owner.life(), Life::Ended);
     let Err(Error::OwnerEnded { ended, .. }) = owner.require_running(Subject::Context, Some(HERE))
     else {
@@ -59,8 +59,8 @@ fn life_only_moves_forward_and_the_first_end_is_the_one_told() {
 
 #[test]
 fn an_ended_owner_is_named_with_times_and_places() {
-    let owner = Owner::start("story::t", HERE);
-    owner.close(THERE);
+    let owner = Owner::begin("story::t", HERE);
+    owner.close(THERE, None);
     let text = owner
         .require_running(Subject::Repo("default"), Some(HERE))
         .expect_err("ended")
@@ -81,13 +81,26 @@ fn an_ended_owner_is_named_with_times_and_places() {
 #[test]
 fn clones_share_what_is_attached() {
     use std::sync::atomic::{AtomicU8, Ordering};
-    let owner = Owner::start("a", HERE);
-    owner.attachment::<AtomicU8>().store(7, Ordering::Relaxed);
+    let owner = Owner::begin("a", HERE);
+    owner.attachment::<Noted>().0.store(7, Ordering::Relaxed);
     assert_eq!(
         owner
             .clone()
-            .attachment::<AtomicU8>()
+            .attachment::<Noted>()
+            .0
             .load(Ordering::Relaxed),
         7
     );
+}
+
+/// What a room above might attach.
+#[cfg(feature = "_database")]
+#[derive(Default)]
+struct Noted(std::sync::atomic::AtomicU8);
+
+#[cfg(feature = "_database")]
+impl super::Attached for Noted {
+    fn sessions(&self) -> Vec<crate::error::SessionView> {
+        Vec::new()
+    }
 }

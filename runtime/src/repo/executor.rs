@@ -24,12 +24,13 @@ where
     where
         E: 'q + Execute<'q, DB>,
     {
-        let pool = resolve::pool(self, None);
+        let entered = resolve::enter(self, None);
         Box::pin(try_stream! {
-            let mut connection = pool.await?.acquire().await?;
+            let (pool, pass) = entered.await?;
+            let mut connection = pool.acquire().await.map_err(|error| pass.explain(error))?;
             let mut steps = connection.fetch_many(query);
             while let Some(step) = next(&mut steps).await {
-                yield step?;
+                yield step.map_err(|error| pass.explain(error))?;
             }
         })
     }
@@ -41,8 +42,12 @@ where
     where
         E: 'q + Execute<'q, DB>,
     {
-        let pool = resolve::pool(self, None);
-        Box::pin(async move { pool.await?.acquire().await?.fetch_optional(query).await })
+        let entered = resolve::enter(self, None);
+        Box::pin(async move {
+            let (pool, pass) = entered.await?;
+            let fetched = async { pool.acquire().await?.fetch_optional(query).await };
+            fetched.await.map_err(|error| pass.explain(error))
+        })
     }
 
     fn prepare_with<'e>(
@@ -53,13 +58,11 @@ where
     where
         'p: 'e,
     {
-        let pool = resolve::pool(self, None);
+        let entered = resolve::enter(self, None);
         Box::pin(async move {
-            pool.await?
-                .acquire()
-                .await?
-                .prepare_with(sql, parameters)
-                .await
+            let (pool, pass) = entered.await?;
+            let prepared = async { pool.acquire().await?.prepare_with(sql, parameters).await };
+            prepared.await.map_err(|error| pass.explain(error))
         })
     }
 
@@ -67,8 +70,12 @@ where
     where
         'p: 'e,
     {
-        let pool = resolve::pool(self, None);
-        Box::pin(async move { pool.await?.acquire().await?.describe(sql).await })
+        let entered = resolve::enter(self, None);
+        Box::pin(async move {
+            let (pool, pass) = entered.await?;
+            let described = async { pool.acquire().await?.describe(sql).await };
+            described.await.map_err(|error| pass.explain(error))
+        })
     }
 }
 

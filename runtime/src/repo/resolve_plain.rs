@@ -16,10 +16,21 @@ pub(super) fn owner_is_current() -> bool {
     false
 }
 
-pub(super) fn pool<DB: Supported>(
+/// What keeps a session in use in tests.
+pub(super) struct Pass;
+
+impl Pass {
+    /// Nobody takes a pool away.
+    pub(super) fn explain(&self, error: sqlx::Error) -> sqlx::Error {
+        error
+    }
+}
+
+pub(super) fn enter<DB: Supported>(
     repo: &Repo<DB>,
     _: Option<&'static Location<'static>>,
-) -> impl Future<Output = Result<Pool<DB>, Error>> + Send + use<DB> {
+) -> impl Future<Output = Result<(Pool<DB>, Pass), Error>> + Send + use<DB> {
     let pool = repo.pool.get().cloned();
-    ready(pool.ok_or(Error::NotConnected { repo: repo.name }))
+    let pool = pool.ok_or(Error::NotConnected { repo: repo.name });
+    ready(pool.map(|pool| (pool, Pass)))
 }

@@ -1,203 +1,294 @@
-//! An owner's sessions: opened on first use, one per repo, given back together at the end.
+//! One session of an owner on a repo: opened once, used by many, taken once.
 
-use crate::error::{Error, Subject};
-use crate::isolation::{Checkin, Fixture, Isolate, Lease, Schema, Tenant, Verdict};
-use crate::owner::Owner;
-use sqlx::Pool;
-use std::any::{Any, TypeId};
+use super::user::User;
+use crate::error::{Asker, BoxError, Error, Place, SessionView, Taken, Why};
+use crate::isolation::{Closed, IsolationLevel, Lease, Verdict};
+use crate::owner::{DIRECTORY, Gate, OwnerId, Pass, RepoId, Ticket};
+use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tokio::sync::OnceCell;
 
-/// The name of [`Repo::new`](crate::Repo::new)'s database.
-pub(crate) const DEFAULT: &str = "default";
-
-/// What an owner holds: attached to it by this room.
-#[derive(Default)]
-pub(crate) struct Sessions {
-    /// How the default repo's session starts, from the test's attribute.
-    setup: OnceLock<Setup>,
-    open: Mutex<Vec<Slot>>,
+/// How a session is wanted; what is not said is decided by the test, then by the repo.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Terms {
+    pub(crate) sandbox: Option<bool>,
+    pub(crate) level: Option<IsolationLevel>,
+    pub(crate) limit: Option<Duration>,
 }
 
-/// How a test wants its default repo.
+impl Terms {
+    /// What is not said here is as said there.
+    pub(super) fn or(self, other: Self) -> Self {
+        Self {
+            sandbox: self.sandbox.or(other.sandbox),
+            level: self.level.or(other.level),
+            limit: self.limit.or(other.limit),
+        }
+    }
+}
+
+/// How long an owner may have a session, if nobody says otherwise. Ecto's default.
+const OWNERSHIP_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// What is known of a session from its start.
+#[derive(Debug)]
+pub(crate) struct Facts {
+    pub(super) owner: OwnerId,
+    pub(super) owner_name: String,
+    pub(super) started_at: Place,
+    pub(super) repo: RepoId,
+    pub(super) ticket: Ticket,
+    pub(super) terms: Terms,
+    pub(super) opened_by: User,
+}
+
+impl Facts {
+    pub(super) fn sandbox(&self) -> bool {
+        self.terms.sandbox.unwrap_or(true)
+    }
+
+    fn limit(&self) -> Duration {
+        self.terms.limit.unwrap_or(OWNERSHIP_TIMEOUT)
+    }
+
+    /// When it is taken away; never, if that is further off than time goes.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.opened_by.since.checked_add(self.limit())
+    }
+}
+
+/// Why nobody gets into a session any more.
 #[derive(Clone, Debug)]
-pub(crate) struct Setup {
-    /// The directory of the test's package.
-    pub(crate) package: String,
-    /// Named on the attribute; wins over a repo's own.
-    pub(crate) named: Option<Schema>,
-    /// When nobody names one.
-    pub(crate) fallback: Schema,
-    /// Run in order, once, when the session opens.
-    pub(crate) fixtures: Vec<Fixture>,
+pub(crate) enum Gone {
+    /// It was opened and taken.
+    Taken(Arc<Taken>),
+    /// It could not be opened: whoever waited for it asks for another.
+    NotOpened,
 }
 
-/// One session, of a type that only its repo knows.
-struct Slot {
-    repo: &'static str,
-    database: TypeId,
-    session: Arc<dyn AnySession>,
+#[derive(Debug)]
+pub(crate) struct Session<L> {
+    facts: Facts,
+    lease: OnceCell<L>,
+    gate: Gate<Gone, User>,
 }
 
-trait AnySession: Any + Send + Sync {
+/// A session of whatever database.
+pub(crate) trait AnySession: Any + Send + Sync {
+    fn facts(&self) -> &Facts;
+
+    fn gate(&self) -> &Gate<Gone, User>;
+
+    /// Cuts short whatever is going on in it.
+    fn revoke(&self);
+
     fn checkin(&self, verdict: Verdict, patience: Duration) -> Closing<'_>;
+
+    fn view(&self) -> SessionView;
 }
 
-type Closing<'a> = Pin<Box<dyn Future<Output = Checkin> + Send + 'a>>;
+pub(crate) type Closing<'a> = Pin<Box<dyn Future<Output = Closed> + Send + 'a>>;
 
-struct Session<DB: Isolate> {
-    lease: OnceCell<DB::Lease>,
+impl<L: Lease> Session<L> {
+    pub(super) fn new(facts: Facts) -> Self {
+        Self {
+            facts,
+            lease: OnceCell::new(),
+            gate: Gate::open(),
+        }
+    }
+
+    /// What was opened.
+    pub(super) fn lease(&self) -> Option<&L> {
+        self.lease.get()
+    }
+
+    /// Opens it, unless somebody has.
+    pub(super) async fn opened<F, Fut>(self: &Arc<Self>, open: F) -> Result<&L, Error>
+    where
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<L, Error>>,
+    {
+        let open = async {
+            let lease = open().await?;
+            super::timeouts::watch(Arc::clone(self) as Arc<dyn AnySession>);
+            Ok(lease)
+        };
+        self.lease.get_or_try_init(|| open).await
+    }
 }
 
-impl<DB: Isolate> AnySession for Session<DB> {
+impl<L: Lease> AnySession for Session<L> {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn gate(&self) -> &Gate<Gone, User> {
+        &self.gate
+    }
+
+    fn revoke(&self) {
+        if let Some(lease) = self.lease.get() {
+            lease.revoke();
+        }
+    }
+
     fn checkin(&self, verdict: Verdict, patience: Duration) -> Closing<'_> {
         Box::pin(async move {
             match self.lease.get() {
                 Some(lease) => lease.checkin(verdict, patience).await,
-                None => Checkin::default(),
+                None => Closed::default(),
             }
         })
     }
-}
 
-impl Sessions {
-    /// Says how the default repo's session starts. The harness does this before anything of the test runs.
-    pub(crate) fn set_up(&self, setup: Setup) {
-        self.setup.get_or_init(|| setup);
-    }
-
-    /// The session of a repo, which may not be open yet. Asked under the lock under which [`checkin_all`] takes them:
-    /// whoever comes later finds that the owner has begun to end.
-    fn slot<DB: Isolate>(
-        &self,
-        owner: &Owner,
-        repo: &'static str,
-    ) -> Result<Arc<Session<DB>>, Error> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        owner.require_running(Subject::Repo(repo), None)?;
-        let database = TypeId::of::<DB>();
-        let found = open
-            .iter()
-            .find(|slot| slot.repo == repo && slot.database == database)
-            .map(|slot| Arc::clone(&slot.session));
-        let session = found.unwrap_or_else(|| {
-            let session: Arc<dyn AnySession> = Arc::new(Session::<DB> {
-                lease: OnceCell::new(),
-            });
-            open.push(Slot {
-                repo,
-                database,
-                session: Arc::clone(&session),
-            });
-            session
-        });
-        let session: Arc<dyn Any + Send + Sync> = session;
-        Ok(session.downcast().unwrap_or_else(|_| {
-            unreachable!("a slot is found by its database's type: heirloom's bug")
-        }))
-    }
-
-    fn setup_of(&self, repo: &'static str, own: Option<Schema>) -> (Schema, Vec<Fixture>) {
-        let setup = self.setup.get().filter(|_| repo == DEFAULT);
-        let Some(setup) = setup else {
-            return (own.unwrap_or(Schema::Empty), Vec::new());
+    fn view(&self) -> SessionView {
+        let state = match (self.gate.closed(), self.lease.get()) {
+            (Some(_), _) => "taken away".to_owned(),
+            (None, None) => "being opened".to_owned(),
+            (None, Some(lease)) => {
+                let (open, idle) = lease.connections();
+                let connections = if open == 1 {
+                    "connection"
+                } else {
+                    "connections"
+                };
+                let kept = if self.facts.sandbox() {
+                    ""
+                } else {
+                    "outside the sandbox, "
+                };
+                format!("{kept}{open} {connections}, {idle} idle")
+            }
         };
-        let schema = setup.named.clone().or(own);
-        (
-            schema.unwrap_or_else(|| setup.fallback.clone()),
-            setup.fixtures.clone(),
-        )
-    }
-}
-
-/// The owner's pool on a repo; opens the session if this is its first use.
-pub(crate) async fn pool<DB: Isolate>(
-    owner: Owner,
-    repo: &'static str,
-    own: Option<Schema>,
-) -> Result<Pool<DB>, Error> {
-    let sessions: &Sessions = owner.attachment();
-    let session = sessions.slot::<DB>(&owner, repo)?;
-    let lease = session
-        .lease
-        .get_or_try_init(|| open::<DB>(&owner, sessions, repo, own.clone()))
-        .await?;
-    // It may have ended meanwhile; then this session was not given back, and goes when it is dropped here.
-    owner.require_running(Subject::Repo(repo), None)?;
-    let named = sessions
-        .setup
-        .get()
-        .is_some_and(|setup| setup.named.is_some());
-    if let Some(own) = own.filter(|_| !(named && repo == DEFAULT)) {
-        require_same::<DB>(&owner, repo, lease, &own).await?;
-    }
-    Ok(lease.pool().clone())
-}
-
-async fn open<DB: Isolate>(
-    owner: &Owner,
-    sessions: &Sessions,
-    repo: &'static str,
-    own: Option<Schema>,
-) -> Result<DB::Lease, Error> {
-    let (schema, fixtures) = sessions.setup_of(repo, own);
-    let package = sessions.setup.get().map(|setup| setup.package.clone());
-    let tenant = Tenant {
-        package: package.unwrap_or_default(),
-        repo,
-        name: owner.name().to_owned(),
-    };
-    let lease = DB::checkout(tenant, &schema).await?;
-    for fixture in fixtures {
-        if let Err(source) = DB::run_fixture(lease.pool(), fixture).await {
-            let left = lease.checkin(Verdict::Keep, FIXTURE_PATIENCE).await;
-            return Err(Error::Fixture {
-                name: fixture.name,
-                owner: owner.name().to_owned(),
-                kept: left.kept,
-                source: Box::new(source),
-            });
+        let (inside, last) = self.gate.users();
+        let mut users: Vec<_> = inside
+            .iter()
+            .map(|user| format!("used by {}", user.asker().who()))
+            .collect();
+        if let Some(last) = last.filter(|_| users.is_empty()) {
+            users.push(format!("last used by {}", last.asker().who()));
+        }
+        SessionView {
+            repo: self.facts.repo.name,
+            database: self.facts.repo.database,
+            state,
+            held: self.facts.opened_by.since.elapsed(),
+            users,
         }
     }
-    Ok(lease)
 }
 
-/// How long a session whose fixture failed may take to close. Nobody else has its pool yet.
-const FIXTURE_PATIENCE: Duration = Duration::from_secs(5);
-
-/// One database cannot have two schemas: a repo that names another one than the session was opened with is told so.
-async fn require_same<DB: Isolate>(
-    owner: &Owner,
-    repo: &'static str,
-    lease: &DB::Lease,
-    own: &Schema,
-) -> Result<(), Error> {
-    let (hash, origin) = lease.schema();
-    if DB::schema_hash(own).await? == hash {
-        return Ok(());
+impl dyn AnySession {
+    /// Takes it from its users, who are told why. `false` when it was taken before.
+    pub(super) fn take(&self, why: Why, by: Option<Asker>) -> bool {
+        let facts = self.facts();
+        let taken = self.gate().close(|inside, last| {
+            let in_use = !inside.is_empty();
+            let users = inside.into_iter().chain(last.filter(|_| !in_use));
+            Gone::Taken(Arc::new(Taken {
+                owner: facts.owner_name.clone(),
+                started_at: facts.started_at,
+                why,
+                by,
+                opened_by: facts.opened_by.asker(),
+                held: facts.opened_by.since.elapsed(),
+                at: Instant::now(),
+                used_by: users.map(|user| user.asker()).collect(),
+                in_use,
+            }))
+        });
+        if taken.is_some() {
+            self.revoke();
+        }
+        taken.is_some()
     }
-    Err(Error::MigrationsDiffer {
-        repo,
-        owner: owner.name().to_owned(),
-        open: origin.to_owned(),
-        asked: own.to_string(),
-    })
+
+    /// Its time is up: taken away, if it still is what its owner has.
+    pub(super) fn expire(&self) {
+        let facts = self.facts();
+        let (owner, repo, ticket) = (facts.owner, facts.repo, facts.ticket);
+        if DIRECTORY.write(|registry| registry.take(owner, repo, ticket)) {
+            self.take(Why::TimedOut(facts.limit()), None);
+        }
+    }
+
+    /// The error for somebody who comes too late.
+    pub(super) fn ended(
+        &self,
+        taken: Arc<Taken>,
+        asked_at: Option<Place>,
+        source: Option<BoxError>,
+    ) -> Error {
+        Error::SessionEnded {
+            repo: self.facts().repo.name,
+            taken,
+            asker: Box::new(Asker::now(asked_at)),
+            source,
+        }
+    }
 }
 
-/// Gives back every session of an owner, whatever the first ones say.
-pub(crate) async fn checkin_all(
-    owner: &Owner,
-    verdict: Verdict,
-    patience: Duration,
-) -> Vec<Checkin> {
-    let sessions: &Sessions = owner.attachment();
-    let open = std::mem::take(&mut *sessions.open.lock().unwrap_or_else(PoisonError::into_inner));
-    let mut done = Vec::with_capacity(open.len());
-    for slot in open {
-        done.push(slot.session.checkin(verdict, patience).await);
+/// Somebody is using a session until this is dropped.
+pub(crate) struct InUse {
+    session: Arc<dyn AnySession>,
+    owner: crate::owner::Owner,
+    pass: Pass,
+    asked_at: Option<Place>,
+}
+
+impl InUse {
+    pub(super) fn enter(
+        session: Arc<dyn AnySession>,
+        owner: crate::owner::Owner,
+        asked_at: Option<Place>,
+    ) -> Result<Self, (Arc<dyn AnySession>, Gone)> {
+        match session.gate().enter(User::now(asked_at)) {
+            Ok(pass) => Ok(Self {
+                session,
+                owner,
+                pass,
+                asked_at,
+            }),
+            Err(gone) => Err((session, gone)),
+        }
     }
-    done
+
+    /// What somebody is told whose statement failed because the session was taken away meanwhile. Errors that have
+    /// another cause stay what they are.
+    pub(crate) fn explain(&self, error: sqlx::Error) -> sqlx::Error {
+        use sqlx::Error as E;
+        let may_be_ours = matches!(
+            error,
+            E::Database(_)
+                | E::Io(_)
+                | E::Protocol(_)
+                | E::PoolClosed
+                | E::PoolTimedOut
+                | E::WorkerCrashed
+        );
+        if !may_be_ours {
+            return error;
+        }
+        if let Some(Gone::Taken(taken)) = self.session.gate().closed() {
+            return self
+                .session
+                .ended(taken, self.asked_at, Some(error.into()))
+                .into();
+        }
+        let subject = crate::error::Subject::Repo(self.session.facts().repo.name);
+        match self.owner.require_running(subject, self.asked_at) {
+            Ok(()) => error,
+            Err(ended) => ended.into(),
+        }
+    }
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        self.session.gate().leave(&self.pass);
+    }
 }

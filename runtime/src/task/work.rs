@@ -112,6 +112,11 @@ impl BoxedKind {
         work.carried(Carrier::capture())
     }
 
+    /// Makes it the caller's, and an actor of this name.
+    pub fn wrap_named<T: Boxed>(self, work: T, actor: &'static str) -> T {
+        work.carried(Carrier::capture_for(actor))
+    }
+
     /// Makes it nobody's, on purpose.
     #[track_caller]
     pub fn exempt<T: Boxed>(self, work: T, why: &'static str) -> T {
@@ -125,6 +130,11 @@ impl FutureKind {
         Owned::new(future, Carrier::capture())
     }
 
+    /// Makes it the caller's, and an actor of this name.
+    pub fn wrap_named<F: Future>(self, future: F, actor: &'static str) -> Owned<F> {
+        Owned::new(future, Carrier::capture_for(actor))
+    }
+
     /// Makes it nobody's, on purpose.
     #[track_caller]
     pub fn exempt<F: Future>(self, future: F, why: &'static str) -> Owned<F> {
@@ -136,6 +146,15 @@ impl ClosureKind {
     /// Makes it the caller's.
     pub fn wrap<F: FnOnce() -> R, R>(self, closure: F) -> impl FnOnce() -> R {
         carried_fn(closure, Carrier::capture())
+    }
+
+    /// Makes it the caller's, and an actor of this name.
+    pub fn wrap_named<F: FnOnce() -> R, R>(
+        self,
+        closure: F,
+        actor: &'static str,
+    ) -> impl FnOnce() -> R {
+        carried_fn(closure, Carrier::capture_for(actor))
     }
 
     /// Makes it nobody's, on purpose.
@@ -159,6 +178,11 @@ impl ParameterKind {
         work
     }
 
+    /// Refuses.
+    pub fn wrap_named<T: OwnedWhereItIsWritten>(self, work: T, _: &'static str) -> T {
+        work
+    }
+
     /// Hands it back: nobody is to own it.
     pub fn exempt<T>(self, work: T, _: &'static str) -> T {
         work
@@ -168,6 +192,11 @@ impl ParameterKind {
 impl AnyKind {
     /// Hands it back.
     pub fn wrap<T>(self, work: T) -> T {
+        work
+    }
+
+    /// Hands it back.
+    pub fn wrap_named<T>(self, work: T, _: &'static str) -> T {
         work
     }
 

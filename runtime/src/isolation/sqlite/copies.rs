@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// One owner's file. Dropped, it is removed.
 #[derive(Debug)]
@@ -57,10 +58,13 @@ impl Copy {
     }
 
     /// Moves the copy to where a person finds it; a later run of the same test replaces it.
-    pub(super) fn keep(&self, tenant: &Tenant) -> Result<PathBuf, Error> {
+    /// `None` when it is gone already: whoever came first has decided.
+    pub(super) fn keep(&self, tenant: &Tenant) -> Result<Option<PathBuf>, Error> {
+        if self.gone.swap(true, Ordering::AcqRel) {
+            return Ok(None);
+        }
         let kept = kept_at(tenant);
         dir::create(kept.parent().unwrap_or(&kept))?;
-        self.gone.store(true, Ordering::Release);
         for suffix in SUFFIXES {
             let (from, to) = (with_suffix(&self.path, suffix), with_suffix(&kept, suffix));
             dir::remove(&to)?;
@@ -71,7 +75,7 @@ impl Copy {
                 _ => {}
             }
         }
-        Ok(kept)
+        Ok(Some(kept))
     }
 }
 
@@ -79,6 +83,22 @@ impl Drop for Copy {
     fn drop(&mut self) {
         self.remove().ok();
     }
+}
+
+/// The file of those who want no sandbox: one for each schema and process, as private as the copies to others, with
+/// commits that stay while the process lives.
+pub(super) fn common(template: &Template) -> Result<PathBuf, Error> {
+    static MADE: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+    let name = format!("unboxed-{}.sqlite", template.hash());
+    let path = RunDir::current()?.path().join(name);
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    if !made.contains(&path) {
+        template
+            .copy_to(&path)
+            .map_err(|source| files("write the database outside the sandbox,", &path, source))?;
+        made.push(path.clone());
+    }
+    Ok(path)
 }
 
 /// Where a failed test's database goes: that of `story::signs_up` to `failed/story.signs_up.default-1a2b3c4d.sqlite`. Of

@@ -1,0 +1,199 @@
+//! Which tasks and actors may use whose sessions.
+//!
+//! An allowance leads straight to an owner, never to another task: it survives whoever passed it on. It ends with its
+//! owner.
+
+use crate::owner::OwnerId;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
+
+/// A running actor, unique in this process and never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct ActorId(u64);
+
+/// Who is allowed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Target<T> {
+    Task(T),
+    /// Every actor of this name that nobody else was born to, now and later.
+    Actor(Cow<'static, str>),
+}
+
+/// Why a target was not allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// The owner has ended.
+    OwnerEnded,
+    /// Another owner has allowed it already.
+    AllowedBy(OwnerId),
+}
+
+#[derive(Debug)]
+pub(crate) struct Allowances<T> {
+    tasks: HashMap<T, OwnerId>,
+    actors: BTreeMap<ActorId, Actor>,
+    /// Who allowed which name, oldest first. Stands until its owner ends, so that an actor may be restarted.
+    names: Vec<(Cow<'static, str>, OwnerId)>,
+    started: u64,
+}
+
+#[derive(Debug)]
+struct Actor {
+    name: &'static str,
+    /// Who spawned it.
+    born: Option<OwnerId>,
+    allowed: Option<OwnerId>,
+}
+
+impl<T> Default for Allowances<T> {
+    fn default() -> Self {
+        Self {
+            tasks: HashMap::new(),
+            actors: BTreeMap::new(),
+            names: Vec::new(),
+            started: 0,
+        }
+    }
+}
+
+impl<T: Copy + Eq + Hash> Allowances<T> {
+    /// How many allowances stand: with none nobody needs to look. An actor that is allowed is so by a name.
+    pub(crate) fn len(&self) -> usize {
+        self.tasks.len() + self.names.len()
+    }
+
+    pub(super) fn of(&self, task: Option<T>, actor: Option<ActorId>) -> Option<OwnerId> {
+        let by_name = actor
+            .and_then(|actor| self.actors.get(&actor))
+            .and_then(|actor| actor.allowed);
+        by_name.or_else(|| self.tasks.get(&task?).copied())
+    }
+
+    pub(super) fn allow(&mut self, id: OwnerId, target: Target<T>) -> Result<(), Refused> {
+        match target {
+            Target::Task(task) => match self.tasks.get(&task) {
+                Some(other) if *other != id => Err(Refused::AllowedBy(*other)),
+                _ => {
+                    self.tasks.insert(task, id);
+                    Ok(())
+                }
+            },
+            Target::Actor(name) => self.allow_actor(id, name),
+        }
+    }
+
+    /// Running actors of the name that were not born to somebody else are allowed now, later ones when they start.
+    fn allow_actor(&mut self, id: OwnerId, name: Cow<'static, str>) -> Result<(), Refused> {
+        let meant = |actor: &Actor| actor.name == name && actor.born.is_none_or(|born| born == id);
+        let free = |actor: &Actor| actor.allowed.is_none_or(|owner| owner == id);
+        let mut actors = self.actors.values().filter(|actor| meant(actor)).peekable();
+        let first = actors.peek().and_then(|actor| actor.allowed);
+        if actors.peek().is_some() && !actors.any(free) {
+            return Err(Refused::AllowedBy(first.unwrap_or(id)));
+        }
+        for actor in self.actors.values_mut() {
+            if meant(actor) && free(actor) {
+                actor.allowed = Some(id);
+            }
+        }
+        self.stand(id, name);
+        Ok(())
+    }
+
+    pub(super) fn reassign(&mut self, id: OwnerId, target: Target<T>) {
+        match target {
+            Target::Task(task) => {
+                self.tasks.insert(task, id);
+            }
+            Target::Actor(name) => {
+                for actor in self.actors.values_mut() {
+                    if actor.name == name {
+                        actor.allowed = Some(id);
+                    }
+                }
+                self.names
+                    .retain(|(other, owner)| *other != name || *owner == id);
+                self.stand(id, name);
+            }
+        }
+    }
+
+    fn stand(&mut self, id: OwnerId, name: Cow<'static, str>) {
+        let standing = (name, id);
+        if !self.names.contains(&standing) {
+            self.names.push(standing);
+        }
+    }
+
+    /// An actor that was born to an owner which allowed its name is that owner's; one that was born to another is left
+    /// alone. Of those who wait for one that nobody was born to, the one with the fewest gets it, then the oldest.
+    pub(super) fn actor_starts(&mut self, name: &'static str, born: Option<OwnerId>) -> ActorId {
+        let waiting = self
+            .names
+            .iter()
+            .filter(|(allowed, owner)| *allowed == name && born.is_none_or(|born| born == *owner))
+            .map(|(_, owner)| *owner);
+        let allowed = waiting.min_by_key(|owner| self.running(name, *owner));
+        self.started += 1;
+        let id = ActorId(self.started);
+        let actor = Actor {
+            name,
+            born,
+            allowed,
+        };
+        self.actors.insert(id, actor);
+        id
+    }
+
+    fn running(&self, name: &str, owner: OwnerId) -> usize {
+        let actors = self.actors.values();
+        actors
+            .filter(|actor| actor.name == name && actor.allowed == Some(owner))
+            .count()
+    }
+
+    pub(super) fn actor_ends(&mut self, actor: ActorId) {
+        self.actors.remove(&actor);
+    }
+
+    pub(super) fn owner_ended(&mut self, id: OwnerId) -> Vec<Target<T>> {
+        let mut lost = Vec::new();
+        self.tasks.retain(|task, owner| {
+            let stays = *owner != id;
+            if !stays {
+                lost.push(Target::Task(*task));
+            }
+            stays
+        });
+        for actor in self.actors.values_mut() {
+            if actor.allowed == Some(id) {
+                actor.allowed = None;
+                lost.push(Target::Actor(Cow::Borrowed(actor.name)));
+            }
+            // Whoever it was born to is gone: from now on anybody may adopt it.
+            actor.born = actor.born.filter(|born| *born != id);
+        }
+        self.names.retain(|(_, owner)| *owner != id);
+        lost
+    }
+
+    /// The name of an actor that runs.
+    pub(crate) fn name_of(&self, actor: ActorId) -> Option<&'static str> {
+        self.actors.get(&actor).map(|actor| actor.name)
+    }
+
+    /// The tasks that an owner allowed.
+    pub(crate) fn tasks_of(&self, id: OwnerId) -> impl Iterator<Item = T> {
+        let tasks = self.tasks.iter();
+        tasks
+            .filter(move |(_, owner)| **owner == id)
+            .map(|(task, _)| *task)
+    }
+
+    /// The names that an owner allowed, and how many running actors each has.
+    pub(crate) fn names_of(&self, id: OwnerId) -> impl Iterator<Item = (&str, usize)> {
+        let names = self.names.iter().filter(move |(_, owner)| *owner == id);
+        names.map(move |(name, _)| (name.as_ref(), self.running(name, id)))
+    }
+}

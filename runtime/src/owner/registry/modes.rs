@@ -1,0 +1,91 @@
+//! The modes of repos: each repo's own where one was set, else the suite's.
+
+use super::RepoId;
+use crate::owner::OwnerId;
+use std::collections::BTreeMap;
+
+/// Who may use a repo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Owners their sessions, everybody else the plain pool.
+    Auto,
+    /// Only owners and their heirs.
+    Manual,
+    /// As `Manual`; everybody else uses this owner's session.
+    Shared(OwnerId),
+}
+
+/// What [`Repo::set_mode`](crate::Repo::set_mode) found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "only `Ok` means that the mode is what was asked for"]
+pub enum ModeChange {
+    /// The repo is in this mode now, or was already. If it changed, every other session on it was given back.
+    Ok,
+    /// Another owner shares it already.
+    AlreadyShared,
+    /// The running code is not the owner it wants to share: it merely uses its session.
+    NotOwner,
+    /// The owner to be shared has no session on the repo.
+    NotFound,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Modes {
+    own: BTreeMap<RepoId, Mode>,
+    /// A suite runs here.
+    suite: bool,
+    /// Whose sessions are shared where no mode was set.
+    everywhere: Option<OwnerId>,
+}
+
+impl Modes {
+    pub(super) fn of(&self, repo: RepoId) -> Mode {
+        let default = || match self.everywhere {
+            Some(owner) => Mode::Shared(owner),
+            None if self.suite => Mode::Manual,
+            None => Mode::Auto,
+        };
+        self.own.get(&repo).copied().unwrap_or_else(default)
+    }
+
+    pub(super) fn explicit(&self) -> impl Iterator<Item = (RepoId, Mode)> {
+        self.own.iter().map(|(repo, mode)| (*repo, *mode))
+    }
+
+    pub(super) fn set(&mut self, repo: RepoId, mode: Mode) {
+        self.own.insert(repo, mode);
+    }
+
+    pub(super) fn suite_starts(&mut self) {
+        self.suite = true;
+    }
+
+    pub(super) fn share_everywhere(&mut self, owner: OwnerId) {
+        self.everywhere = Some(owner);
+    }
+
+    /// An owner no longer has a session on a repo: if it shared that, the repo is manual.
+    pub(super) fn owner_left(&mut self, owner: OwnerId, repo: RepoId) {
+        if let Some(mode) = self.own.get_mut(&repo)
+            && *mode == Mode::Shared(owner)
+        {
+            *mode = Mode::Manual;
+        }
+    }
+
+    /// Which repos are manual now because their owner ended, and whether it shared everything.
+    pub(super) fn owner_ended(&mut self, owner: OwnerId) -> (Vec<RepoId>, bool) {
+        let mut reverted = Vec::new();
+        for (repo, mode) in &mut self.own {
+            if *mode == Mode::Shared(owner) {
+                *mode = Mode::Manual;
+                reverted.push(*repo);
+            }
+        }
+        let everywhere = self.everywhere == Some(owner);
+        if everywhere {
+            self.everywhere = None;
+        }
+        (reverted, everywhere)
+    }
+}

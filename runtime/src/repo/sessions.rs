@@ -1,0 +1,292 @@
+//! An owner's sessions, one for each repo it uses: found, opened, taken and given back together at the end.
+
+use super::session::{AnySession, Facts, Gone, InUse, Session, Terms};
+use super::user::User;
+use crate::error::{Asker, Error, Place, SessionView, Subject, Why};
+use crate::isolation::{Closed, Fixture, Lease, Schema, Verdict};
+use crate::owner::{Attached, Checkout, DIRECTORY, Evicted, Owner, RepoId, Role, Ticket, Use};
+use std::any::Any;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+/// What an owner holds: attached to it by this room.
+#[derive(Default)]
+pub(crate) struct Sessions {
+    setup: OnceLock<Setup>,
+    /// The last session of each repo, also when it is gone: it knows why.
+    slots: Mutex<Vec<Arc<dyn AnySession>>>,
+}
+
+/// How an owner wants its sessions.
+#[derive(Clone, Debug)]
+pub(crate) struct Setup {
+    /// The directory of the test's package.
+    pub(crate) package: String,
+    /// For the default repo; named on the attribute, wins over a repo's own.
+    pub(crate) named: Option<Schema>,
+    /// For the default repo, when nobody names one.
+    pub(crate) fallback: Schema,
+    /// For the default repo: run in order when a session opens.
+    pub(crate) fixtures: Vec<Fixture>,
+    /// For all its repos.
+    pub(crate) terms: Terms,
+}
+
+impl Attached for Sessions {
+    fn sessions(&self) -> Vec<SessionView> {
+        let slots = self.slots().clone();
+        slots.iter().map(|session| session.view()).collect()
+    }
+}
+
+/// Somebody asks for a session on a repo.
+#[derive(Clone, Debug)]
+pub(crate) struct Ask {
+    pub(crate) repo: RepoId,
+    /// Asked for here and now.
+    pub(crate) terms: Terms,
+    /// What the repo says of itself; the owner's own terms come first.
+    pub(crate) config: Terms,
+    pub(crate) asked_at: Option<Place>,
+}
+
+impl Sessions {
+    /// Says how the owner wants its sessions, before anything uses them.
+    pub(crate) fn set_up(&self, setup: Setup) {
+        self.setup.get_or_init(|| setup);
+    }
+
+    pub(crate) fn setup(&self) -> Option<&Setup> {
+        self.setup.get()
+    }
+
+    fn slots(&self) -> MutexGuard<'_, Vec<Arc<dyn AnySession>>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The session to use, which may not be open yet. Asked under the lock under which [`checkin_all`] takes them: whoever
+    /// comes later finds that the owner has begun to end.
+    fn to_use<L: Lease>(&self, owner: &Owner, ask: &Ask) -> Result<Arc<Session<L>>, Error> {
+        let mut slots = self.slots();
+        owner.require_running(Subject::Repo(ask.repo.name), ask.asked_at)?;
+        let found = slots
+            .iter()
+            .find(|session| session.facts().repo == ask.repo);
+        // The look that every use takes; the registry is asked only when it has something to decide.
+        if let Some(session) = found
+            && session.gate().closed().is_none()
+        {
+            return Ok(of_type(Arc::clone(session)));
+        }
+        match DIRECTORY.write(|registry| registry.use_of(owner.id(), ask.repo)) {
+            Use::Opens(ticket) => Ok(self.add(&mut slots, owner, ask, ticket)),
+            Use::Open(_) | Use::GivenBack => Err(gone(found, ask)),
+            Use::Ended => Err(ended(owner, ask)),
+        }
+    }
+
+    fn add<L: Lease>(
+        &self,
+        slots: &mut Vec<Arc<dyn AnySession>>,
+        owner: &Owner,
+        ask: &Ask,
+        ticket: Ticket,
+    ) -> Arc<Session<L>> {
+        let terms = self
+            .setup()
+            .map_or_else(Terms::default, |setup| setup.terms);
+        let session = Arc::new(Session::new(Facts {
+            owner: owner.id(),
+            owner_name: owner.name().to_owned(),
+            started_at: owner.started_at(),
+            repo: ask.repo,
+            ticket,
+            terms: ask.terms.or(terms).or(ask.config),
+            opened_by: User::now(ask.asked_at),
+        }));
+        slots.retain(|session| session.facts().repo != ask.repo);
+        slots.push(Arc::clone(&session) as Arc<dyn AnySession>);
+        session
+    }
+
+    /// A session that could not be opened is forgotten: the next use tries again, on terms of its own.
+    fn not_opened(&self, session: &dyn AnySession) {
+        let Facts {
+            owner,
+            repo,
+            ticket,
+            ..
+        } = *session.facts();
+        let mut slots = self.slots();
+        DIRECTORY.write(|registry| registry.not_opened(owner, repo, ticket));
+        // If it was taken meanwhile, it stays: it knows why.
+        if session.gate().close(|_, _| Gone::NotOpened).is_some() {
+            slots.retain(|slot| slot.facts().ticket != ticket);
+        }
+    }
+
+    /// The session of a checkout that is to be taken from the owner, now out of reach for its users.
+    fn take(&self, ticket: Ticket, why: Why, by: Option<Asker>) -> Option<Arc<dyn AnySession>> {
+        let slots = self.slots();
+        let found = slots
+            .iter()
+            .find(|session| session.facts().ticket == ticket);
+        let session = Arc::clone(found?);
+        drop(slots);
+        session.take(why, by);
+        Some(session)
+    }
+}
+
+fn of_type<L: Lease>(session: Arc<dyn AnySession>) -> Arc<Session<L>> {
+    let session: Arc<dyn Any + Send + Sync> = session;
+    session.downcast().unwrap_or_else(|_| {
+        unreachable!("a session is found by its kind of database: heirloom's bug")
+    })
+}
+
+fn gone(session: Option<&Arc<dyn AnySession>>, ask: &Ask) -> Error {
+    match session.map(|session| (session, session.gate().closed())) {
+        Some((session, Some(Gone::Taken(taken)))) => session.ended(taken, ask.asked_at, None),
+        _ => unreachable!("a session that was given back knows why: heirloom's bug"),
+    }
+}
+
+fn ended(owner: &Owner, ask: &Ask) -> Error {
+    let subject = Subject::Repo(ask.repo.name);
+    match owner.require_running(subject, ask.asked_at) {
+        Err(error) => error,
+        Ok(()) => unreachable!("the registry forgets owners that have ended: heirloom's bug"),
+    }
+}
+
+/// Uses the owner's session on a repo; opens it if this is its first use.
+pub(crate) async fn enter<L, F, Fut>(
+    owner: &Owner,
+    ask: &Ask,
+    open: F,
+) -> Result<(Arc<Session<L>>, InUse), Error>
+where
+    L: Lease,
+    F: Fn(Arc<Session<L>>) -> Fut,
+    Fut: Future<Output = Result<L, Error>>,
+{
+    let sessions: &Sessions = owner.attachment();
+    loop {
+        let session = sessions.to_use::<L>(owner, ask)?;
+        open_it(sessions, &session, &open).await?;
+        // It may have ended meanwhile; then this session was not given back, and goes when it is dropped here.
+        owner.require_running(Subject::Repo(ask.repo.name), ask.asked_at)?;
+        let any = Arc::clone(&session) as Arc<dyn AnySession>;
+        match InUse::enter(any, owner.clone(), ask.asked_at) {
+            Ok(in_use) => return Ok((session, in_use)),
+            Err((session, Gone::Taken(taken))) => {
+                return Err(session.ended(taken, ask.asked_at, None));
+            }
+            // Somebody else had no luck in opening it; this one may.
+            Err((_, Gone::NotOpened)) => {}
+        }
+    }
+}
+
+async fn open_it<L, F, Fut>(
+    sessions: &Sessions,
+    session: &Arc<Session<L>>,
+    open: F,
+) -> Result<(), Error>
+where
+    L: Lease,
+    F: Fn(Arc<Session<L>>) -> Fut,
+    Fut: Future<Output = Result<L, Error>>,
+{
+    let opened = session.opened(|| open(Arc::clone(session))).await;
+    opened
+        .map(drop)
+        .inspect_err(|_| sessions.not_opened(&**session))
+}
+
+/// Opens a session on a repo for the owner, if it has none.
+pub(crate) async fn checkout<L, F, Fut>(
+    owner: &Owner,
+    role: Role,
+    ask: &Ask,
+    open: F,
+) -> Result<Checkout, Error>
+where
+    L: Lease,
+    F: Fn(Arc<Session<L>>) -> Fut,
+    Fut: Future<Output = Result<L, Error>>,
+{
+    let sessions: &Sessions = owner.attachment();
+    let (checkout, session, before) = {
+        let mut slots = sessions.slots();
+        owner.require_running(Subject::Repo(ask.repo.name), ask.asked_at)?;
+        let decided = DIRECTORY.write(|registry| registry.checkout(owner.id(), role, ask.repo));
+        let (checkout, ticket) = decided.ok_or_else(|| ended(owner, ask))?;
+        let found = slots
+            .iter()
+            .find(|session| session.facts().repo == ask.repo);
+        let found = found.map(Arc::clone);
+        match (checkout, ticket) {
+            (Checkout::New, Some(ticket)) => {
+                let session = sessions.add::<L>(&mut slots, owner, ask, ticket);
+                (checkout, Some(session), found)
+            }
+            (Checkout::AlreadyOwner, _) => (checkout, found.map(of_type::<L>), None),
+            _ => (checkout, None, None),
+        }
+    };
+    if let Some(before) = before {
+        // It was taken away when its time was up, and nobody has waited for its end yet.
+        before.checkin(Verdict::Discard, PATIENCE).await;
+    }
+    if let Some(session) = session {
+        open_it(sessions, &session, &open).await?;
+    }
+    Ok(checkout)
+}
+
+/// How long a session that is taken from its users waits for them to let go.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Takes a checkout from its owner: its users are told. What they did is rolled back by [`close`].
+pub(crate) fn take(
+    owner: &Owner,
+    evicted: Evicted,
+    why: Why,
+    by: Option<Asker>,
+) -> Option<Arc<dyn AnySession>> {
+    let sessions: &Sessions = owner.attachment();
+    sessions.take(evicted.ticket, why, by)
+}
+
+/// Waits until what was done in a session is rolled back.
+pub(crate) async fn close(session: &dyn AnySession) -> Result<(), Error> {
+    let closed = session.checkin(Verdict::Discard, PATIENCE).await;
+    closed.errors.into_iter().next().map_or(Ok(()), Err)
+}
+
+/// Lets go of every session of an owner, without waiting: what is in use goes when its users are done.
+pub(crate) fn abandon(owner: &Owner) {
+    let sessions: &Sessions = owner.attachment();
+    let open = std::mem::take(&mut *sessions.slots());
+    for session in open {
+        session.revoke();
+    }
+}
+
+/// Gives back every session of an owner, whatever the first ones say.
+pub(crate) async fn checkin_all(
+    owner: &Owner,
+    verdict: Verdict,
+    patience: Duration,
+) -> Vec<Closed> {
+    let sessions: &Sessions = owner.attachment();
+    let open = std::mem::take(&mut *sessions.slots());
+    let mut done = Vec::with_capacity(open.len());
+    for session in open {
+        done.push(session.checkin(verdict, patience).await);
+    }
+    done
+}
