@@ -1,11 +1,18 @@
 //! What the behaviour tests of heirloom share: running a test from inside a test, and running the child program, which
 //! does what would harm a test's own process.
 
-use heirloom::Test;
+use heirloom::{Error, Repo, Test};
+use sqlx::Sqlite;
+use sqlx::migrate::Migrator;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
+use tokio::runtime::Runtime;
+
+/// The tables of this package, for repos with a name.
+pub static MIGRATOR: Migrator = sqlx::migrate!();
 
 /// A test as `#[sandboxed]` would make it in this package.
 #[track_caller]
@@ -120,4 +127,110 @@ pub fn first_line(child: &mut Child) -> String {
     let mut line = String::new();
     BufReader::new(stdout).read_line(&mut line).expect("a line");
     line.trim_end().to_owned()
+}
+
+/// As [`wait_until`], for async code: other tasks run meanwhile.
+///
+/// # Panics
+///
+/// As [`wait_until`].
+#[track_caller]
+pub fn eventually(mut condition: impl FnMut() -> Result<(), String>) -> impl Future<Output = ()> {
+    let caller = std::panic::Location::caller();
+    async move {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while let Err(why) = condition() {
+            assert!(
+                Instant::now() < deadline,
+                "still not so after 30 s, at {caller}: {why}"
+            );
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// A runtime that no test started, as that of an application: what is spawned on it has no owner.
+///
+/// # Panics
+///
+/// When it cannot be started.
+#[must_use]
+pub fn nobodys() -> &'static Runtime {
+    static NOBODYS: LazyLock<Runtime> = LazyLock::new(|| {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("nobodys")
+            .enable_all()
+            .build()
+            .expect("a runtime")
+    });
+    &NOBODYS
+}
+
+/// Adds a guest; no two have the same address.
+///
+/// # Errors
+///
+/// The repo's.
+pub async fn insert(repo: &Repo<Sqlite>, email: &str) -> sqlx::Result<()> {
+    let insert = sqlx::query("INSERT INTO guests (email) VALUES (?)").bind(email.to_owned());
+    insert.execute(repo).await.map(drop)
+}
+
+/// How many guests there are.
+///
+/// # Errors
+///
+/// The repo's.
+pub async fn count(repo: &Repo<Sqlite>) -> sqlx::Result<i64> {
+    sqlx::query_scalar("SELECT count(*) FROM guests")
+        .fetch_one(repo)
+        .await
+}
+
+/// The file behind a repo, here and now.
+///
+/// # Errors
+///
+/// The repo's.
+pub async fn file_of(repo: &Repo<Sqlite>) -> Result<PathBuf, Error> {
+    let pool = repo.pool().await?;
+    Ok(pool.connect_options().get_filename().to_owned())
+}
+
+/// The `heirloom` error inside one of sqlx's.
+///
+/// # Panics
+///
+/// When it is another error.
+#[track_caller]
+#[must_use]
+pub fn ours(error: &sqlx::Error) -> &Error {
+    let Some(ours) = Error::from_sqlx(error) else {
+        panic!("not one of heirloom's: {error:?}");
+    };
+    ours
+}
+
+/// Prints an error, to be read with `--nocapture`, and requires it to say all of this.
+///
+/// # Panics
+///
+/// When something is missing.
+#[track_caller]
+pub fn says(error: &Error, parts: &[&str]) {
+    let text = format!("{error:?}");
+    println!("--- {}\n{text}\n", std::panic::Location::caller());
+    for part in parts {
+        assert!(text.contains(part), "`{part}` is missing in: {text}");
+    }
+}
+
+/// Who uses the sessions of a running owner, or used them last.
+#[must_use]
+pub fn users_of(owner: &str) -> Vec<String> {
+    let seen = heirloom::inspect();
+    let of_it = seen.owners.into_iter().filter(|one| one.name == owner);
+    let sessions = of_it.flat_map(|one| one.sessions);
+    sessions.flat_map(|session| session.users).collect()
 }
