@@ -51,7 +51,10 @@ impl Isolate for Sqlite {
                 (Data::Own(copy), pool)
             }
             (false, Some(given)) => (Data::Given, given),
-            (false, None) => (Data::Common, open(&copies::common(&template)?)),
+            (false, None) => {
+                let path = copies::common(&template, tenant.repo)?;
+                (Data::Common, open(&path))
+            }
         };
         Ok(SqliteLease {
             pool,

@@ -85,11 +85,11 @@ impl Drop for Copy {
     }
 }
 
-/// The file of those who want no sandbox: one for each schema and process, as private as the copies to others, with
-/// commits that stay while the process lives.
-pub(super) fn common(template: &Template) -> Result<PathBuf, Error> {
+/// The file of those who want no sandbox: one for each repo, schema and process, as private as the copies to others,
+/// with commits that stay while the process lives.
+pub(super) fn common(template: &Template, repo: &str) -> Result<PathBuf, Error> {
     static MADE: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
-    let name = format!("unboxed-{}.sqlite", template.hash());
+    let name = format!("unboxed-{}-{}.sqlite", safe(repo), template.hash());
     let path = RunDir::current()?.path().join(name);
     let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
     if !made.contains(&path) {
