@@ -13,9 +13,13 @@ mod inspection;
 mod life;
 #[cfg_attr(
     not(feature = "_database"),
-    allow(dead_code, reason = "there are no repos")
+    allow(dead_code, unreachable_pub, unused_imports, reason = "there are no repos")
 )]
 mod registry;
+#[cfg_attr(
+    not(feature = "_database"),
+    allow(unused_imports, reason = "sessions have gates")
+)]
 mod sync;
 mod token;
 
@@ -26,11 +30,11 @@ pub use token::Token;
 
 #[cfg(feature = "_database")]
 pub(crate) use self::{
+    attachment::Attached,
     epitaph::last_of_repo,
     inspection::paused,
-    registry::{Evicted, Mode, RepoId, Ticket, Use},
+    registry::{Evicted, Mode, Registry, RepoId, Ticket, Use},
 };
-pub(crate) use attachment::Attached;
 pub(crate) use epitaph::last_of_target;
 #[cfg(feature = "_database")]
 pub(crate) use gate::{Gate, Pass};

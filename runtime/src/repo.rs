@@ -20,6 +20,8 @@ mod session;
 mod sessions;
 #[cfg(feature = "sandbox")]
 mod start;
+#[cfg(all(test, feature = "sandbox"))]
+mod tests;
 #[cfg(feature = "sandbox")]
 mod timeouts;
 #[cfg(feature = "sandbox")]

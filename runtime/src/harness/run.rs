@@ -146,6 +146,7 @@ impl Test {
         body: impl FnOnce(&Runtime, Sandbox, &Carrier) -> Result<ExitCode, Failure>,
     ) -> Outcome {
         subscriber::install();
+        #[cfg(feature = "_database")]
         let _turn = match self.turn() {
             Ok(turn) => turn,
             Err(error) => return self.report(&self.name, Ok(Err(error)), &[]),
@@ -269,16 +270,6 @@ impl Test {
     fn turn(&self) -> Result<crate::isolation::Turn, Failure> {
         crate::isolation::turn(self.database.shared, &self.name)
             .map_err(|error| Failure::new("cannot start", Some(self.at), error))
-    }
-
-    #[cfg(not(feature = "_database"))]
-    #[expect(
-        clippy::unused_self,
-        clippy::unnecessary_wraps,
-        reason = "as with a database"
-    )]
-    fn turn(&self) -> Result<(), Failure> {
-        Ok(())
     }
 
     #[cfg(feature = "_database")]

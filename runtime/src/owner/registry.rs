@@ -228,14 +228,17 @@ impl<T: Copy + Eq + Hash, O> Registry<T, O> {
         taken
     }
 
-    /// A session could not be opened: as if nobody had asked for it.
-    pub(crate) fn not_opened(&mut self, id: OwnerId, repo: RepoId, ticket: Ticket) {
-        if let Some(record) = self.owners.get_mut(&id)
-            && record.open.get(&repo) == Some(&ticket)
-        {
+    /// A session could not be opened: as if nobody had asked for it. `false` when it was taken meanwhile.
+    pub(crate) fn not_opened(&mut self, id: OwnerId, repo: RepoId, ticket: Ticket) -> bool {
+        let Some(record) = self.owners.get_mut(&id) else {
+            return false;
+        };
+        let was_open = record.open.get(&repo) == Some(&ticket);
+        if was_open {
             record.open.remove(&repo);
             self.modes.owner_left(id, repo);
         }
+        was_open
     }
 
     /// A repo's mode.
@@ -323,7 +326,12 @@ impl<T: Copy + Eq + Hash, O> Registry<T, O> {
 
     /// An actor starts; the name is what allowances may be waiting for.
     pub(crate) fn actor_starts(&mut self, name: &'static str, born: Option<OwnerId>) -> ActorId {
-        self.allowances.actor_starts(name, born)
+        let actor = self.allowances.actor_starts(name, born);
+        if let Some(ended) = born.filter(|id| !self.owners.contains_key(id)) {
+            // As if that came after the start: or nobody could adopt this actor, ever.
+            self.allowances.owner_ended(ended);
+        }
+        actor
     }
 
     /// An actor has ended.

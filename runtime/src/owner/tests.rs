@@ -80,7 +80,7 @@ fn an_ended_owner_is_named_with_times_and_places() {
 #[cfg(feature = "_database")]
 #[test]
 fn clones_share_what_is_attached() {
-    use std::sync::atomic::{AtomicU8, Ordering};
+    use std::sync::atomic::Ordering;
     let owner = Owner::begin("a", HERE);
     owner.attachment::<Noted>().0.store(7, Ordering::Relaxed);
     assert_eq!(

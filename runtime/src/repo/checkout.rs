@@ -135,13 +135,11 @@ impl<DB: Supported> IntoFuture for CheckoutRequest<DB> {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            match self.asker {
-                Some((owner, role)) => opening::checkout(&owner, role, self.wish).await,
-                None => {
-                    let mode = mode::of(self.wish.ask.repo);
-                    Err(nobody(&self.wish, &mode))
-                }
-            }
+            let Some((owner, role)) = self.asker else {
+                let mode = mode::of(self.wish.ask.repo);
+                return Err(nobody(&self.wish, &mode));
+            };
+            opening::checkout(&owner, role, self.wish).await
         })
     }
 }

@@ -5,7 +5,7 @@ use super::sessions;
 use super::{Repo, Supported};
 use crate::context::{self, changes};
 use crate::error::{Asker, Error, Place, Why};
-use crate::owner::{self, DIRECTORY, ModeChange, Owner, RepoId, Role};
+use crate::owner::{self, DIRECTORY, ModeChange, Owner, Registry, RepoId, Role};
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
@@ -37,7 +37,7 @@ impl fmt::Display for Mode {
 /// From now on repos are manual unless somebody says otherwise.
 pub(crate) fn suite_has_started() {
     static STARTED: Once = Once::new();
-    STARTED.call_once(|| DIRECTORY.write(|registry| registry.suite_starts()));
+    STARTED.call_once(|| DIRECTORY.write(Registry::suite_starts));
 }
 
 /// Everybody without an owner uses this one's sessions, on every repo, until it ends.

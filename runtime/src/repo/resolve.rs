@@ -131,7 +131,7 @@ async fn adopted<DB: Supported>(wish: &Wish<DB>) -> Result<Whose<DB>, Error> {
 pub(super) fn nobody<DB: Supported>(wish: &Wish<DB>, mode: &mode::Mode) -> Error {
     let repo = wish.ask.repo;
     let subject = Subject::Repo(repo.name);
-    let more = || {
+    let the_mode = || {
         let text = match mode {
             mode::Mode::Auto => "`Auto`, but the repo was given no pool".to_owned(),
             _ => match last_of_repo(repo) {
@@ -141,7 +141,7 @@ pub(super) fn nobody<DB: Supported>(wish: &Wish<DB>, mode: &mode::Mode) -> Error
         };
         vec![("the repo's mode", text)]
     };
-    let mut trail = context::trail(subject, wish.ask.asked_at, more);
+    let mut trail = context::trail(subject, wish.ask.asked_at, the_mode);
     if matches!(mode, mode::Mode::Auto) && !trail.help.is_empty() {
         let help = "outside tests: call `Repo::connect(url)` when the application starts";
         trail.help.push(help);

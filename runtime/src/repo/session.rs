@@ -31,7 +31,7 @@ impl Terms {
 }
 
 /// How long an owner may have a session, if nobody says otherwise. Ecto's default.
-const OWNERSHIP_TIMEOUT: Duration = Duration::from_secs(120);
+const OWNERSHIP_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// What is known of a session from its start.
 #[derive(Debug)]
@@ -114,7 +114,8 @@ impl<L: Lease> Session<L> {
     {
         let open = async {
             let lease = open().await?;
-            super::timeouts::watch(Arc::clone(self) as Arc<dyn AnySession>);
+            let session = Arc::clone(self) as Arc<dyn AnySession>;
+            super::timeouts::watch(&session);
             Ok(lease)
         };
         self.lease.get_or_try_init(|| open).await

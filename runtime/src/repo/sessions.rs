@@ -35,7 +35,7 @@ pub(crate) struct Setup {
 
 impl Attached for Sessions {
     fn sessions(&self) -> Vec<SessionView> {
-        let slots = self.slots().clone();
+        let slots = self.clone_of_slots();
         slots.iter().map(|session| session.view()).collect()
     }
 }
@@ -59,6 +59,10 @@ impl Sessions {
 
     pub(crate) fn setup(&self) -> Option<&Setup> {
         self.setup.get()
+    }
+
+    pub(super) fn clone_of_slots(&self) -> Vec<Arc<dyn AnySession>> {
+        self.slots().clone()
     }
 
     fn slots(&self) -> MutexGuard<'_, Vec<Arc<dyn AnySession>>> {
@@ -119,9 +123,9 @@ impl Sessions {
             ..
         } = *session.facts();
         let mut slots = self.slots();
-        DIRECTORY.write(|registry| registry.not_opened(owner, repo, ticket));
-        // If it was taken meanwhile, it stays: it knows why.
-        if session.gate().close(|_, _| Gone::NotOpened).is_some() {
+        // If it was taken meanwhile, it stays: whoever took it says why.
+        if DIRECTORY.write(|registry| registry.not_opened(owner, repo, ticket)) {
+            session.gate().close(|_, _| Gone::NotOpened);
             slots.retain(|slot| slot.facts().ticket != ticket);
         }
     }

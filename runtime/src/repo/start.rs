@@ -52,13 +52,16 @@ impl Owner {
 
 type Opening = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 
+/// A repo, and how its session is opened for the owner.
+type Open = (&'static str, Box<dyn FnOnce(Owner) -> Opening + Send>);
+
 /// An owner that is to be started by awaiting this. From [`Owner::start`].
 #[must_use = "nothing is started until it is awaited"]
 pub struct StartOwner {
     name: String,
     at: Place,
     terms: Terms,
-    repos: Vec<(&'static str, Box<dyn FnOnce(Owner) -> Opening + Send>)>,
+    repos: Vec<Open>,
 }
 
 impl StartOwner {

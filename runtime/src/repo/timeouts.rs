@@ -36,7 +36,7 @@ static WATCHED: Mutex<BinaryHeap<Watched>> = Mutex::new(BinaryHeap::new());
 static SOONER: Condvar = Condvar::new();
 
 /// Takes the session away when its time is up.
-pub(super) fn watch(session: Arc<dyn AnySession>) {
+pub(super) fn watch(session: &Arc<dyn AnySession>) {
     let Some(deadline) = session.facts().deadline() else {
         return;
     };
@@ -49,7 +49,7 @@ pub(super) fn watch(session: Arc<dyn AnySession>) {
     }
     watched.push(Watched {
         deadline,
-        session: Arc::downgrade(&session),
+        session: Arc::downgrade(session),
     });
     drop(watched);
     if first {
