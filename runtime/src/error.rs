@@ -54,7 +54,9 @@ pub enum Error {
     /// The owner was found, but its test is over.
     #[cfg(feature = "sandbox")]
     #[error(
-        "{subject} was used by something that outlived its test\n\n{ended}\n\n  help: let the test end its tasks and threads (await or abort them) before it returns"
+        "{subject} was used by something that outlived its {}\n\n{ended}\n\n  help: {}",
+        ended.what(),
+        ended.help()
     )]
     OwnerEnded {
         /// What was used: a repo, or the look-up itself.
@@ -93,7 +95,10 @@ pub enum Error {
 
     /// An owner has ended, but not all of what it had could be given back.
     #[cfg(feature = "sandbox")]
-    #[error("`{owner}` has ended, but {}", all_of(errors))]
+    #[error(
+        "`{owner}` has ended, but not everything of it could be given back\n{}",
+        all_of(errors)
+    )]
     NotStopped {
         /// The owner's name.
         owner: String,
@@ -282,7 +287,7 @@ impl From<Error> for sqlx::Error {
 #[cfg(feature = "sandbox")]
 fn all_of(errors: &[Error]) -> String {
     let texts: Vec<String> = errors.iter().map(|error| with_causes(error)).collect();
-    texts.join("; and ")
+    texts.join("\n")
 }
 
 #[cfg(feature = "sandbox")]

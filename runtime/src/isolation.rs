@@ -11,9 +11,10 @@ mod sqlite;
 pub(crate) use alone::{Turn, turn};
 pub(crate) use schema::Schema;
 
-use crate::error::Error;
+use crate::error::{Error, Taken};
 use std::future::Future;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Who a session is for.
@@ -52,6 +53,8 @@ pub struct Closed {
     pub kept: Option<PathBuf>,
     /// What went wrong.
     pub errors: Vec<Error>,
+    /// How it was taken from its owner before, if it was.
+    pub taken: Option<Arc<Taken>>,
 }
 
 /// How strictly a session keeps itself apart from others on the same data. In the order of the SQL standard, which lets

@@ -12,6 +12,10 @@ pub trait FutureExt: Future + Sized {
     }
 
     /// Makes this future belong to `owner`, whoever is the current one.
+    ///
+    /// What was called before keeps its owner: `REPO.acquire().owned_by(&owner)` acquires for the caller, because a
+    /// [`Repo`](crate::Repo) looks its owner up when it is called. `async { REPO.acquire().await }.owned_by(&owner)`
+    /// acquires for `owner`.
     #[cfg(feature = "sandbox")]
     fn owned_by(self, owner: &crate::Owner) -> Owned<Self> {
         Owned::new(self, Carrier::of(owner))

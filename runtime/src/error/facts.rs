@@ -136,12 +136,29 @@ pub struct Ended {
     pub asker: Asker,
 }
 
+impl Ended {
+    /// Tests end by themselves, other owners are ended by somebody.
+    pub(crate) fn what(&self) -> &'static str {
+        if self.by.is_some() { "owner" } else { "test" }
+    }
+
+    pub(crate) fn help(&self) -> &'static str {
+        if self.by.is_some() {
+            "end what uses its sessions (await or abort it) before you stop the owner"
+        } else {
+            "let the test end its tasks and threads (await or abort them) before it returns"
+        }
+    }
+}
+
 impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "  test: `{}`, started at {}",
-            self.owner, self.started_at
+            "  {}: `{}`, started at {}",
+            self.what(),
+            self.owner,
+            self.started_at
         )?;
         writeln!(
             f,
@@ -194,14 +211,17 @@ pub struct Taken {
 impl fmt::Display for Taken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (owner, started_at) = (&self.owner, self.started_at);
-        writeln!(f, "  test: `{owner}`, started at {started_at}")?;
+        writeln!(f, "  owner: `{owner}`, started at {started_at}")?;
         let ago = self.at.elapsed();
         write!(f, "  taken: {ago:.1?} ago, ")?;
         match &self.why {
             Why::CheckedIn => f.write_str("by a checkin")?,
             Why::ModeChanged(mode) => write!(f, "by a change of the repo's mode to {mode}")?,
             Why::TimedOut(limit) => {
-                write!(f, "because it was held for longer than its {limit:?}")?;
+                write!(
+                    f,
+                    "because it was held for longer than its `ownership_timeout` of {limit:?}"
+                )?;
             }
         }
         if let Some(by) = &self.by {

@@ -1,6 +1,6 @@
 //! What a test says about its default database, and how its sessions are given back.
 
-use crate::error::BoxError;
+use crate::error::{BoxError, Why};
 use crate::harness::Test;
 use crate::isolation::{Fixture, Schema, Verdict};
 use crate::owner::Owner;
@@ -137,6 +137,12 @@ pub(super) fn checkin(owner: &Owner, failed: bool, patience: Duration) -> Vec<Bo
                 "heirloom: the database of the failed test `{owner}` is kept at {}",
                 path.display()
             );
+        }
+        if let Some(taken) = done
+            .taken
+            .filter(|taken| failed && taken.why != Why::CheckedIn)
+        {
+            eprintln!("heirloom: the failed test `{owner}` had lost a session\n{taken}");
         }
         errors.extend(done.errors.into_iter().map(BoxError::from));
     }

@@ -106,6 +106,21 @@ impl<L: Lease> Session<L> {
         self.lease.get()
     }
 
+    /// Who uses it now; if nobody does, who used it last.
+    fn users(&self) -> Vec<String> {
+        let (inside, last) = self.gate.users();
+        let verb = if inside.is_empty() {
+            "last used"
+        } else {
+            "used"
+        };
+        let last = last.filter(|_| inside.is_empty());
+        let users = inside.into_iter().chain(last);
+        users
+            .map(|user| format!("{verb} by {}", user.asker().who()))
+            .collect()
+    }
+
     /// Opens it, unless somebody has.
     pub(super) async fn opened<F, Fut>(self: &Arc<Self>, open: F) -> Result<&L, Error>
     where
@@ -139,10 +154,16 @@ impl<L: Lease> AnySession for Session<L> {
 
     fn checkin(&self, verdict: Verdict, patience: Duration) -> Closing<'_> {
         Box::pin(async move {
-            match self.lease.get() {
-                Some(lease) => lease.checkin(verdict, patience).await,
-                None => Closed::default(),
+            let Some(lease) = self.lease.get() else {
+                return Closed::default();
+            };
+            let mut closed = lease.checkin(verdict, patience).await;
+            for error in &mut closed.errors {
+                if let Error::StillHeld { what, .. } = error {
+                    what.extend(self.users().iter().map(|user| format!(", {user}")));
+                }
             }
+            closed
         })
     }
 
@@ -165,20 +186,12 @@ impl<L: Lease> AnySession for Session<L> {
                 format!("{kept}{open} {connections}, {idle} idle")
             }
         };
-        let (inside, last) = self.gate.users();
-        let mut users: Vec<_> = inside
-            .iter()
-            .map(|user| format!("used by {}", user.asker().who()))
-            .collect();
-        if let Some(last) = last.filter(|_| users.is_empty()) {
-            users.push(format!("last used by {}", last.asker().who()));
-        }
         SessionView {
             repo: self.facts.repo.name,
             database: self.facts.repo.database,
             state,
             held: self.facts.opened_by.since.elapsed(),
-            users,
+            users: self.users(),
         }
     }
 }
@@ -202,8 +215,9 @@ impl dyn AnySession {
                 in_use,
             }))
         });
-        if taken.is_some() {
+        if let Some(Gone::Taken(taken)) = &taken {
             self.revoke();
+            say(facts.repo.name, taken);
         }
         taken.is_some()
     }
@@ -230,6 +244,16 @@ impl dyn AnySession {
             asker: Box::new(Asker::now(asked_at)),
             source,
         }
+    }
+}
+
+/// Whoever holds a connection itself gets only the database's error, so the reason is said here. A test's subscriber
+/// writes errors by default.
+fn say(repo: &str, taken: &Taken) {
+    if matches!(taken.why, Why::TimedOut(_)) {
+        tracing::error!(target: "heirloom", "the session on repo `{repo}` was taken away\n{taken}");
+    } else if taken.in_use {
+        tracing::warn!(target: "heirloom", "the session on repo `{repo}` was taken away\n{taken}");
     }
 }
 

@@ -290,7 +290,11 @@ pub(crate) async fn checkin_all(
     let open = std::mem::take(&mut *sessions.slots());
     let mut done = Vec::with_capacity(open.len());
     for session in open {
-        done.push(session.checkin(verdict, patience).await);
+        let mut closed = session.checkin(verdict, patience).await;
+        if let Some(Gone::Taken(taken)) = session.gate().closed() {
+            closed.taken = Some(taken);
+        }
+        done.push(closed);
     }
     done
 }

@@ -60,7 +60,12 @@ async fn enter(owner: &Running, ask: &Ask, world: &World) -> Entered {
     sessions::enter(&owner.0, ask, |_| world.open()).await
 }
 
-async fn checkout(owner: &Running, role: Role, ask: &Ask, world: &World) -> Result<Checkout, Error> {
+async fn checkout(
+    owner: &Running,
+    role: Role,
+    ask: &Ask,
+    world: &World,
+) -> Result<Checkout, Error> {
     sessions::checkout(&owner.0, role, ask, |_| world.open()).await
 }
 
@@ -97,7 +102,10 @@ async fn those_who_come_while_it_opens_wait_for_the_same_one() {
         enter(&owner, &a2, &world),
         async { world.tell() }
     );
-    assert!(Arc::ptr_eq(&first.expect("opens").0, &second.expect("opens").0));
+    assert!(Arc::ptr_eq(
+        &first.expect("opens").0,
+        &second.expect("opens").0
+    ));
     assert_eq!(world.log(), ["open 1"]);
 }
 
@@ -176,7 +184,10 @@ async fn taking_cuts_its_users_short_then_rolls_back_and_tells_everybody_why() {
             assert!(text.contains(part), "{part} is missing in:\n{text}");
         }
     }
-    assert!(late.contains("asked by") && late.contains("src/app.rs:8:5"), "{late}");
+    assert!(
+        late.contains("asked by") && late.contains("src/app.rs:8:5"),
+        "{late}"
+    );
 }
 
 #[tokio::test]
@@ -185,14 +196,22 @@ async fn errors_that_have_another_cause_stay_what_they_are() {
     let (_, in_use) = enter(&owner, &ask("a", 1), &world).await.expect("opens");
     let same = in_use.explain(sqlx::Error::PoolClosed);
     assert!(matches!(same, sqlx::Error::PoolClosed), "nobody took it");
-    evict(&owner, ask("a", 1).repo, Why::CheckedIn).await.expect("closes");
+    evict(&owner, ask("a", 1).repo, Why::CheckedIn)
+        .await
+        .expect("closes");
     let same = in_use.explain(sqlx::Error::RowNotFound);
-    assert!(matches!(same, sqlx::Error::RowNotFound), "not for want of a session");
+    assert!(
+        matches!(same, sqlx::Error::RowNotFound),
+        "not for want of a session"
+    );
 }
 
 #[tokio::test]
 async fn a_checkin_that_goes_wrong_is_told_and_the_session_is_gone_all_the_same() {
-    let (owner, world) = (Running::new("wrong"), World::new([Opens::Well, Opens::Well]));
+    let (owner, world) = (
+        Running::new("wrong"),
+        World::new([Opens::Well, Opens::Well]),
+    );
     world.close_badly();
     enter(&owner, &ask("a", 1), &world).await.expect("opens");
     let error = evict(&owner, ask("a", 1).repo, Why::CheckedIn).await.err();
@@ -206,7 +225,10 @@ async fn after_a_checkin_only_a_checkout_opens_a_new_one() {
     let owner = Running::new("anew");
     let world = World::new([Opens::Well, Opens::Well]);
     let a = ask("a", 1);
-    assert_eq!(checkout(&owner, Role::Owner, &a, &world).await.ok(), Some(Checkout::New));
+    assert_eq!(
+        checkout(&owner, Role::Owner, &a, &world).await.ok(),
+        Some(Checkout::New)
+    );
     let again = checkout(&owner, Role::Owner, &a, &world).await.ok();
     assert_eq!(again, Some(Checkout::AlreadyOwner));
     let heir = checkout(&owner, Role::Heir, &a, &world).await.ok();
@@ -214,9 +236,16 @@ async fn after_a_checkin_only_a_checkout_opens_a_new_one() {
     evict(&owner, a.repo, Why::CheckedIn).await.expect("closes");
     assert!(enter(&owner, &a, &world).await.is_err());
     let heir = checkout(&owner, Role::Heir, &a, &world).await.ok();
-    assert_eq!(heir, Some(Checkout::AlreadyAllowed), "an heir opens nothing");
+    assert_eq!(
+        heir,
+        Some(Checkout::AlreadyAllowed),
+        "an heir opens nothing"
+    );
     assert!(enter(&owner, &a, &world).await.is_err());
-    assert_eq!(checkout(&owner, Role::Owner, &a, &world).await.ok(), Some(Checkout::New));
+    assert_eq!(
+        checkout(&owner, Role::Owner, &a, &world).await.ok(),
+        Some(Checkout::New)
+    );
     enter(&owner, &a, &world).await.expect("is open");
     let log = world.log();
     assert_eq!(log[..3], ["open 1", "revoke 1", "checkin 1: Discard"]);
@@ -231,17 +260,26 @@ async fn time_takes_only_the_session_that_it_was_set_for() {
     let (first, in_use) = enter(&owner, &a, &world).await.expect("opens");
     drop(in_use);
     evict(&owner, a.repo, Why::CheckedIn).await.expect("closes");
-    assert_eq!(checkout(&owner, Role::Owner, &a, &world).await.ok(), Some(Checkout::New));
+    assert_eq!(
+        checkout(&owner, Role::Owner, &a, &world).await.ok(),
+        Some(Checkout::New)
+    );
     let first: Arc<dyn super::session::AnySession> = first;
     first.expire();
-    enter(&owner, &a, &world).await.expect("the second is not the one whose time is up");
+    enter(&owner, &a, &world)
+        .await
+        .expect("the second is not the one whose time is up");
     let second = enter(&owner, &a, &world).await.expect("open").0;
     let second: Arc<dyn super::session::AnySession> = second;
     second.expire();
     second.expire();
     let error = enter(&owner, &a, &world).await.err().expect("is gone");
     let text = error.to_string();
-    for part in ["held for longer than its 120s", "last used: by", "ownership_timeout"] {
+    for part in [
+        "held for longer than its `ownership_timeout` of 120s",
+        "last used: by",
+        "ownership_timeout",
+    ] {
         assert!(text.contains(part), "{part} is missing in:\n{text}");
     }
     assert_eq!(world.log().last().map(String::as_str), Some("revoke 2"));
@@ -255,8 +293,14 @@ async fn a_session_whose_time_was_up_is_closed_before_the_next_opens() {
     let (session, in_use) = enter(&owner, &a, &world).await.expect("opens");
     drop(in_use);
     (session as Arc<dyn super::session::AnySession>).expire();
-    assert_eq!(checkout(&owner, Role::Owner, &a, &world).await.ok(), Some(Checkout::New));
-    assert_eq!(world.log(), ["open 1", "revoke 1", "checkin 1: Discard", "open 2"]);
+    assert_eq!(
+        checkout(&owner, Role::Owner, &a, &world).await.ok(),
+        Some(Checkout::New)
+    );
+    assert_eq!(
+        world.log(),
+        ["open 1", "revoke 1", "checkin 1: Discard", "open 2"]
+    );
 }
 
 #[tokio::test]
@@ -269,11 +313,23 @@ async fn the_end_gives_everything_back_once_and_lets_nobody_in() {
     for _ in 0..2 {
         sessions::checkin_all(&owner.0, Verdict::Keep, Duration::ZERO).await;
     }
-    let text = enter(&owner, &ask("a", 3), &world).await.err().expect("ended").to_string();
-    for part in ["story::end", "ended by: ", "src/app.rs:50:5", "src/app.rs:3:5"] {
+    let text = enter(&owner, &ask("a", 3), &world)
+        .await
+        .err()
+        .expect("ended")
+        .to_string();
+    for part in [
+        "story::end",
+        "ended by: ",
+        "src/app.rs:50:5",
+        "src/app.rs:3:5",
+    ] {
         assert!(text.contains(part), "{part} is missing in:\n{text}");
     }
-    assert_eq!(world.log(), ["open 1", "open 2", "checkin 1: Keep", "checkin 2: Keep"]);
+    assert_eq!(
+        world.log(),
+        ["open 1", "open 2", "checkin 1: Keep", "checkin 2: Keep"]
+    );
 }
 
 #[tokio::test]
@@ -364,10 +420,18 @@ async fn many_tasks_and_one_who_takes_it_agree_on_who_was_inside() {
     let session = owner.0.attachment::<Sessions>().clone_of_slots().remove(0);
     let inside = session.gate().users().0.len();
     assert_eq!(inside, 50);
-    evict(&owner, ask("a", 1).repo, Why::CheckedIn).await.expect("closes");
+    evict(&owner, ask("a", 1).repo, Why::CheckedIn)
+        .await
+        .expect("closes");
     for user in users {
-        user.await.expect("no panic").expect("was in before it was taken");
+        user.await
+            .expect("no panic")
+            .expect("was in before it was taken");
     }
-    let text = enter(&owner, &ask("a", 60), &world).await.err().expect("gone").to_string();
+    let text = enter(&owner, &ask("a", 60), &world)
+        .await
+        .err()
+        .expect("gone")
+        .to_string();
     assert_eq!(text.matches("used just then: by").count(), 50, "{text}");
 }

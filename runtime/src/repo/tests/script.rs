@@ -125,7 +125,8 @@ impl Lease for Scripted {
 
     async fn checkin(&self, verdict: Verdict, patience: Duration) -> Closed {
         self.done.store(true, Ordering::Relaxed);
-        self.world.note(format!("checkin {}: {verdict:?}", self.number));
+        self.world
+            .note(format!("checkin {}: {verdict:?}", self.number));
         let mut closed = Closed::default();
         if self.world.0.closes_badly.load(Ordering::Relaxed) {
             closed.errors.push(Error::StillHeld {
