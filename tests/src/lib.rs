@@ -156,15 +156,24 @@ pub fn eventually(mut condition: impl FnMut() -> Result<(), String>) -> impl Fut
 /// When it cannot be started.
 #[must_use]
 pub fn nobodys() -> &'static Runtime {
-    static NOBODYS: LazyLock<Runtime> = LazyLock::new(|| {
-        tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .thread_name("nobodys")
-            .enable_all()
-            .build()
-            .expect("a runtime")
-    });
-    &NOBODYS
+    static NOBODYS: LazyLock<&'static Runtime> = LazyLock::new(|| runtime("nobodys"));
+    *NOBODYS
+}
+
+/// Another one, which lives as long as the process. Errors tell its threads by this name.
+///
+/// # Panics
+///
+/// When it cannot be started.
+#[must_use]
+pub fn runtime(name: &str) -> &'static Runtime {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name(name)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    Box::leak(Box::new(runtime))
 }
 
 /// Adds a guest; no two have the same address.
