@@ -4,6 +4,7 @@
 use heirloom::{Error, Repo, Test};
 use sqlx::Sqlite;
 use sqlx::migrate::Migrator;
+use std::hash::{BuildHasher as _, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -242,4 +243,34 @@ pub fn users_of(owner: &str) -> Vec<String> {
     let of_it = seen.owners.into_iter().filter(|one| one.name == owner);
     let sessions = of_it.flat_map(|one| one.sessions);
     sessions.flat_map(|session| session.users).collect()
+}
+
+/// Numbers from a seed; `HEIRLOOM_SEED` repeats a run.
+#[derive(Debug)]
+pub struct Random(u64);
+
+impl Random {
+    /// Prints the seed.
+    #[must_use]
+    pub fn seeded() -> Self {
+        let given = std::env::var("HEIRLOOM_SEED").ok();
+        let given = given.and_then(|seed| seed.parse().ok());
+        let seed = given.unwrap_or_else(|| RandomState::new().hash_one(0));
+        println!("HEIRLOOM_SEED={seed}");
+        Self(seed | 1)
+    }
+
+    /// Below `most`.
+    pub fn below(&mut self, most: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % most
+    }
+}
+
+impl From<u64> for Random {
+    fn from(seed: u64) -> Self {
+        Self(seed | 1)
+    }
 }

@@ -83,7 +83,7 @@ fn after_a_checkin_owner_heirs_and_allowed_are_told_until_there_is_a_checkout() 
                     ours(&error),
                     &[
                         "the session on repo `default` is gone",
-                        "test: `checkout::gave_back`",
+                        "owner: `checkout::gave_back`",
                         "by a checkin, from",
                         &format!("{}:{given_back}:", file!()),
                         &format!("{}:{opened}:", file!()),

@@ -115,7 +115,7 @@ fn a_change_takes_the_session_from_holder_waiter_and_next_use_and_tells_each_by_
                 ours(error),
                 &[
                     "repo `modes_victim`",
-                    &format!("test: `modes::victim`, started at {me}:{started}:"),
+                    &format!("owner: `modes::victim`, started at {me}:{started}:"),
                     "by a change of the repo's mode to Auto",
                     &format!("at {told_by}"),
                     "used just then: by thread",

@@ -2,8 +2,9 @@
 //!
 //! Run by the tests in `tests/`, with the scenario as its first argument.
 
-use heirloom::{Sandbox, Test};
-use sqlx::SqlitePool;
+use heirloom::{OrphanPolicy, Repo, Sandbox, Test};
+use heirloom_tests::{count as guests, nobodys, wait_until};
+use sqlx::{Sqlite, SqlitePool};
 use std::io::{Read as _, Write as _};
 use tracing_subscriber::prelude::*;
 
@@ -16,6 +17,10 @@ fn main() {
         ["count-in", dir] => {
             count(Test::here("child::count").migrations_dir(dir.to_owned().leak()));
         }
+        ["turn", name] => turn(Test::here(name)),
+        ["turn-alone", name] => turn(Test::here(name).shared()),
+        ["orphans"] => orphans(),
+        ["paused"] => paused(),
         ["spans-without-layer"] => spans_without_layer(),
         ["spans-with-layer"] => spans_with_layer(),
         _ => panic!("no such scenario: {arguments:?}"),
@@ -50,6 +55,55 @@ fn count(test: Test) {
         println!("{tables} tables");
         Ok(())
     }));
+}
+
+/// Says in the common log and to its parent when its test runs, and runs until its input ends.
+fn turn(test: Test) {
+    let name = std::env::args().next_back().expect("a name");
+    let log = move |what: &str| {
+        let path = std::path::Path::new(&std::env::var("HEIRLOOM_DIR")?).join("order.log");
+        let mut log = std::fs::File::options()
+            .append(true)
+            .create(true)
+            .open(path)?;
+        writeln!(log, "{name} {what}")?;
+        Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())
+    };
+    drop(test.run(|_: Sandbox| async move {
+        log("in").expect("written");
+        println!("in");
+        std::io::stdout().flush()?;
+        std::io::stdin().read_to_end(&mut Vec::new())?;
+        log("out").expect("written");
+        Ok(())
+    }));
+}
+
+/// A service that nobody owns queries again and again while a test runs, and does not mind errors.
+fn orphans() {
+    static REPO: Repo<Sqlite> = Repo::new();
+    drop(Test::here("child::orphans").run(|_: Sandbox| async move {
+        let polls = nobodys().spawn(async {
+            for _ in 0..100 {
+                guests(&REPO).await.expect_err("nobody's");
+            }
+        });
+        Ok(polls.await?)
+    }));
+}
+
+/// A service that nobody owns waits for an owner when the process ends.
+fn paused() {
+    static REPO: Repo<Sqlite> = Repo::named("paused").orphans(OrphanPolicy::Pause);
+    drop(Test::here("child::paused").run(|_: Sandbox| async move {
+        drop(nobodys().spawn(guests(&REPO)));
+        wait_until(|| match heirloom::inspect().paused.len() {
+            1 => Ok(()),
+            _ => Err("nobody waits".to_owned()),
+        });
+        Ok(())
+    }));
+    println!("{} paused", heirloom::inspect().paused.len());
 }
 
 fn spans_without_layer() {
