@@ -89,7 +89,12 @@ impl<T: Copy + Eq + Hash> Allowances<T> {
         let free = |actor: &Actor| actor.allowed.is_none_or(|owner| owner == id);
         let mut actors = self.actors.values().filter(|actor| meant(actor)).peekable();
         let first = actors.peek().and_then(|actor| actor.allowed);
-        if actors.peek().is_some() && !actors.any(free) {
+        // What was allowed before they started stands, whoever got them.
+        let stands = self
+            .names
+            .iter()
+            .any(|(n, owner)| *n == name && *owner == id);
+        if !stands && actors.peek().is_some() && !actors.any(free) {
             return Err(Refused::AllowedBy(first.unwrap_or(id)));
         }
         for actor in self.actors.values_mut() {

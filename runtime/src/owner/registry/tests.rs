@@ -1,6 +1,8 @@
 //! What the registry decides, case by case and against a naive model.
 
-use super::{ActorId, Mode, Registry, RepoId, Target, Ticket};
+use super::{
+    ActorId, Checkin, Checkout, Mode, ModeChange, Registry, RepoId, Role, Target, Ticket, Use,
+};
 use crate::owner::OwnerId;
 use std::borrow::Cow;
 use std::num::NonZeroU64;
@@ -10,6 +12,7 @@ mod checkouts;
 mod history;
 mod mode_changes;
 mod programs;
+mod steps;
 mod tasks;
 
 /// Tasks are numbers; what is kept for an owner is its id once more, so that an answer shows whose it is.
@@ -48,21 +51,35 @@ fn actor(name: &'static str) -> Target<u8> {
 impl Tested {
     /// The ticket of an open session. Asked as an heir asks, which never opens one.
     fn ticket(&mut self, id: OwnerId, repo: RepoId) -> Option<Ticket> {
-        self.checkout(id, super::Role::Heir, repo)
+        self.checkout(id, Role::Heir, repo)
             .and_then(|(_, ticket)| ticket)
     }
 
     fn opened(&mut self, id: OwnerId, repo: RepoId) -> Ticket {
         match self.use_of(id, repo) {
-            super::Use::Opens(ticket) => ticket,
+            Use::Opens(ticket) => ticket,
             other => panic!("the first use opens a session, but this found {other:?}"),
+        }
+    }
+
+    fn checked_out(&mut self, id: OwnerId, repo: RepoId) -> Ticket {
+        match self.checkout(id, Role::Owner, repo) {
+            Some((Checkout::New, Some(ticket))) => ticket,
+            other => panic!("a new session, not {other:?}"),
+        }
+    }
+
+    fn gave_back(&mut self, id: OwnerId, repo: RepoId) -> Ticket {
+        match self.checkin(id, Role::Owner, repo) {
+            (Checkin::Ok, Some(ticket)) => ticket,
+            other => panic!("the session that it had, not {other:?}"),
         }
     }
 
     fn shared(&mut self, id: OwnerId, repo: RepoId) -> Ticket {
         let ticket = self.opened(id, repo);
-        let (answer, _) = self.set_mode(repo, Mode::Shared(id), super::Role::Owner);
-        assert_eq!(answer, super::ModeChange::Ok);
+        let (answer, _) = self.set_mode(repo, Mode::Shared(id), Role::Owner);
+        assert_eq!(answer, ModeChange::Ok);
         ticket
     }
 

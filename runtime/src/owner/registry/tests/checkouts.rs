@@ -6,10 +6,7 @@ use super::{A, B, C, LEDGER, MAIN, PG, Tested, three};
 #[test]
 fn the_first_checkout_opens_a_session_and_the_second_finds_it() {
     let mut registry = three();
-    let first = registry.checkout(A, Role::Owner, MAIN);
-    let Some((Checkout::New, Some(ticket))) = first else {
-        panic!("a new session, not {first:?}");
-    };
+    let ticket = registry.checked_out(A, MAIN);
     let again = registry.checkout(A, Role::Owner, MAIN);
     assert_eq!(again, Some((Checkout::AlreadyOwner, Some(ticket))));
     assert_eq!(registry.use_of(A, MAIN), Use::Open(ticket));
@@ -31,7 +28,7 @@ fn an_heir_is_already_allowed_and_opens_nothing() {
     let ticket = registry.opened(A, MAIN);
     let heir = registry.checkout(A, Role::Heir, MAIN);
     assert_eq!(heir, Some((Checkout::AlreadyAllowed, Some(ticket))));
-    let _ = registry.checkin(A, Role::Owner, MAIN);
+    registry.gave_back(A, MAIN);
     let heir = registry.checkout(A, Role::Heir, MAIN);
     assert_eq!(heir, Some((Checkout::AlreadyAllowed, None)));
     assert_eq!(registry.use_of(A, MAIN), Use::GivenBack);
@@ -49,7 +46,7 @@ fn every_owner_has_its_own_session_on_every_repo() {
     tickets.sort();
     tickets.dedup();
     assert_eq!(tickets.len(), 9);
-    let _ = registry.checkin(B, Role::Owner, MAIN);
+    registry.gave_back(B, MAIN);
     assert_eq!(registry.ticket(B, MAIN), None);
     for (id, repo) in [(A, MAIN), (C, MAIN), (B, PG), (B, LEDGER)] {
         assert!(registry.ticket(id, repo).is_some(), "{id} on {repo:?}");
@@ -61,9 +58,8 @@ fn a_ticket_is_never_used_again() {
     let mut registry = three();
     let mut seen = Vec::new();
     for _ in 0..3 {
-        let (_, ticket) = registry.checkout(A, Role::Owner, MAIN).unwrap();
-        seen.push(ticket.unwrap());
-        let _ = registry.checkin(A, Role::Owner, MAIN);
+        seen.push(registry.checked_out(A, MAIN));
+        registry.gave_back(A, MAIN);
     }
     registry.end(A);
     registry.start(A, A);
@@ -105,15 +101,14 @@ fn the_first_use_opens_and_the_next_finds_it_open() {
 fn what_was_given_back_comes_back_only_by_a_checkout() {
     let mut registry = three();
     let first = registry.opened(A, MAIN);
-    let _ = registry.checkin(A, Role::Owner, MAIN);
+    registry.gave_back(A, MAIN);
     assert_eq!(registry.use_of(A, MAIN), Use::GivenBack);
     assert_eq!(registry.use_of(A, MAIN), Use::GivenBack);
-    let (answer, second) = registry.checkout(A, Role::Owner, MAIN).unwrap();
-    assert_eq!(answer, Checkout::New);
-    assert_ne!(second, Some(first));
-    assert_eq!(registry.use_of(A, MAIN), Use::Open(second.unwrap()));
+    let second = registry.checked_out(A, MAIN);
+    assert_ne!(second, first);
+    assert_eq!(registry.use_of(A, MAIN), Use::Open(second));
     // And a second time the same.
-    let _ = registry.checkin(A, Role::Owner, MAIN);
+    registry.gave_back(A, MAIN);
     assert_eq!(registry.use_of(A, MAIN), Use::GivenBack);
 }
 
@@ -125,19 +120,17 @@ fn what_was_taken_away_comes_back_only_by_a_checkout() {
     assert_eq!(registry.use_of(A, MAIN), Use::GivenBack);
     let back = registry.checkin(A, Role::Owner, MAIN);
     assert_eq!(back, (Checkin::NotFound, None));
-    let (answer, _) = registry.checkout(A, Role::Owner, MAIN).unwrap();
-    assert_eq!(answer, Checkout::New);
+    registry.checked_out(A, MAIN);
 }
 
 #[test]
 fn an_old_ticket_takes_nothing() {
     let mut registry = three();
     let first = registry.opened(A, MAIN);
-    let _ = registry.checkin(A, Role::Owner, MAIN);
+    registry.gave_back(A, MAIN);
     assert!(!registry.take(A, MAIN, first), "given back already");
-    let _ = registry.checkout(A, Role::Owner, MAIN);
+    let second = registry.checked_out(A, MAIN);
     assert!(!registry.take(A, MAIN, first), "of the one before");
-    let second = registry.ticket(A, MAIN).unwrap();
     let others = registry.opened(B, MAIN);
     assert!(!registry.take(A, MAIN, others), "another owner's");
     assert!(!registry.take(A, PG, second), "another repo's");
@@ -151,36 +144,34 @@ fn an_old_ticket_takes_nothing() {
 fn what_could_not_be_opened_is_opened_by_the_next_use() {
     let mut registry = three();
     let first = registry.opened(A, MAIN);
-    registry.not_opened(A, MAIN, first);
+    assert!(registry.not_opened(A, MAIN, first));
+    assert!(!registry.not_opened(A, MAIN, first));
     assert_eq!(registry.ticket(A, MAIN), None);
     let back = registry.checkin(A, Role::Owner, MAIN);
     assert_eq!(back, (Checkin::NotFound, None));
     assert_ne!(registry.opened(A, MAIN), first);
 }
 
-/// Or the checkout that failed would do what only one that succeeds may: let an heir write into a new, empty session.
+/// Whoever asked for a new session knows that what was in the first is gone.
 #[test]
-fn what_was_given_back_stays_so_when_the_next_checkout_fails() {
+fn a_checkout_that_failed_is_made_up_for_by_the_next_use_even_after_a_checkin() {
     let mut registry = three();
     registry.opened(A, MAIN);
-    let _ = registry.checkin(A, Role::Owner, MAIN);
-    let (_, ticket) = registry.checkout(A, Role::Owner, MAIN).unwrap();
-    registry.not_opened(A, MAIN, ticket.unwrap());
-    assert_eq!(registry.use_of(A, MAIN), Use::GivenBack);
-    let (answer, _) = registry.checkout(A, Role::Owner, MAIN).unwrap();
-    assert_eq!(answer, Checkout::New);
+    registry.gave_back(A, MAIN);
+    let ticket = registry.checked_out(A, MAIN);
+    assert!(registry.not_opened(A, MAIN, ticket));
+    registry.opened(A, MAIN);
 }
 
 #[test]
 fn an_old_ticket_does_not_undo_a_newer_checkout() {
     let mut registry = three();
     let first = registry.opened(A, MAIN);
-    let _ = registry.checkin(A, Role::Owner, MAIN);
-    registry.not_opened(A, MAIN, first);
+    registry.gave_back(A, MAIN);
+    assert!(!registry.not_opened(A, MAIN, first), "given back already");
     assert_eq!(registry.use_of(A, MAIN), Use::GivenBack);
-    let _ = registry.checkout(A, Role::Owner, MAIN);
-    let second = registry.ticket(A, MAIN).unwrap();
-    registry.not_opened(A, MAIN, first);
+    let second = registry.checked_out(A, MAIN);
+    assert!(!registry.not_opened(A, MAIN, first), "of the one before");
     assert_eq!(registry.use_of(A, MAIN), Use::Open(second));
 }
 
@@ -190,7 +181,7 @@ fn an_end_hands_out_the_open_sessions() {
     let main = registry.opened(A, MAIN);
     let ledger = registry.opened(A, LEDGER);
     registry.opened(A, PG);
-    let _ = registry.checkin(A, Role::Owner, PG);
+    registry.gave_back(A, PG);
     registry.opened(B, MAIN);
     let (kept, end) = registry.end(A).unwrap();
     assert_eq!(kept, A);
@@ -219,7 +210,7 @@ fn an_owner_that_has_ended_has_nothing_and_gets_nothing() {
         assert_eq!(back, (Checkin::NotFound, None));
     }
     assert!(!registry.take(A, MAIN, ticket));
-    registry.not_opened(A, MAIN, ticket);
+    assert!(!registry.not_opened(A, MAIN, ticket));
     assert_eq!(registry.owner(A), None);
     let running: Vec<_> = registry.owners().map(|(id, _)| id).collect();
     assert_eq!(running, [B, C]);

@@ -77,7 +77,7 @@ fn a_change_takes_every_session_on_that_repo_away() {
         }
         let (a, b) = (registry.opened(A, MAIN), registry.opened(B, MAIN));
         registry.opened(C, MAIN);
-        let _ = registry.checkin(C, Role::Owner, MAIN);
+        registry.gave_back(C, MAIN);
         let other = registry.opened(A, PG);
         let all = vec![evicted(A, a), evicted(B, b)];
         assert_eq!(change(&mut registry, mode), (ModeChange::Ok, all));
@@ -93,7 +93,8 @@ fn a_change_takes_every_session_on_that_repo_away() {
 fn whoever_has_not_used_the_repo_yet_is_not_hit_by_a_change() {
     let mut registry = three();
     registry.opened(A, MAIN);
-    let _ = change(&mut registry, Mode::Manual);
+    let (answer, _) = change(&mut registry, Mode::Manual);
+    assert_eq!(answer, ModeChange::Ok);
     assert!(matches!(registry.use_of(B, MAIN), Use::Opens(_)));
 }
 
@@ -123,7 +124,7 @@ fn others_may_check_out_their_own_while_a_repo_is_shared() {
     let shared = registry.shared(A, MAIN);
     let own = registry.opened(B, MAIN);
     assert_eq!(registry.use_of(B, MAIN), Use::Open(own));
-    let _ = registry.checkin(B, Role::Owner, MAIN);
+    registry.gave_back(B, MAIN);
     assert_eq!(registry.mode(MAIN), Mode::Shared(A));
     assert_eq!(registry.use_of(A, MAIN), Use::Open(shared));
 }
@@ -136,7 +137,7 @@ fn only_an_open_session_can_be_shared() {
     registry.opened(A, PG);
     assert_eq!(change(&mut registry, Mode::Shared(A)), refused, "unused");
     registry.opened(A, MAIN);
-    let _ = registry.checkin(A, Role::Owner, MAIN);
+    registry.gave_back(A, MAIN);
     assert_eq!(change(&mut registry, Mode::Shared(A)), refused, "back");
     registry.end(C);
     assert_eq!(change(&mut registry, Mode::Shared(C)), refused, "ended");
@@ -192,22 +193,24 @@ fn a_shared_repo_can_be_set_back() {
     let answer = change(&mut registry, Mode::Manual);
     assert_eq!(answer, (ModeChange::Ok, vec![evicted(A, a)]));
     assert_eq!(registry.mode(MAIN), Mode::Manual);
-    let _ = registry.checkout(B, Role::Owner, MAIN);
+    registry.checked_out(B, MAIN);
     let (answer, _) = change(&mut registry, Mode::Shared(B));
     assert_eq!(answer, ModeChange::Ok);
 }
 
+type Leave = fn(&mut Tested, Ticket);
+
 /// The ways in which an owner loses the session that it shares.
-const LEAVING: [(&str, fn(&mut Tested, Ticket)); 4] = [
-    ("end", |registry, _| drop(registry.end(A))),
-    ("checkin", |registry, _| {
-        let _ = registry.checkin(A, Role::Owner, MAIN);
+const LEAVING: [(&str, Leave); 4] = [
+    ("end", |registry, _| assert!(registry.end(A).is_some())),
+    ("checkin", |registry, ticket| {
+        assert_eq!(registry.gave_back(A, MAIN), ticket);
     }),
     ("take", |registry, ticket| {
         assert!(registry.take(A, MAIN, ticket));
     }),
     ("not opened", |registry, ticket| {
-        registry.not_opened(A, MAIN, ticket);
+        assert!(registry.not_opened(A, MAIN, ticket));
     }),
 ];
 
@@ -232,13 +235,13 @@ fn a_repo_stays_shared_when_somebody_else_leaves_or_its_owner_leaves_another() {
     assert!(registry.take(B, MAIN, own));
     registry.end(B);
     let failed = registry.opened(C, MAIN);
-    registry.not_opened(C, MAIN, failed);
+    assert!(registry.not_opened(C, MAIN, failed));
     let other = registry.opened(A, PG);
     assert!(registry.take(A, PG, other));
     // Neither a ticket of somebody else's nor an heir takes it away.
     assert!(!registry.take(A, MAIN, own));
-    registry.not_opened(A, MAIN, own);
-    let _ = registry.checkin(A, Role::Heir, MAIN);
+    assert!(!registry.not_opened(A, MAIN, own));
+    assert_eq!(registry.checkin(A, Role::Heir, MAIN).1, None);
     assert_eq!(registry.mode(MAIN), Mode::Shared(A));
     assert_eq!(registry.use_of(A, MAIN), Use::Open(shared));
 }
@@ -260,7 +263,8 @@ fn what_is_shared_everywhere_is_shared_on_repos_without_a_mode_of_their_own() {
     let mut registry = three();
     registry.suite_starts();
     let b = registry.opened(B, MAIN);
-    let _ = registry.set_mode(PG, Mode::Auto, Role::Owner);
+    let (answer, _) = registry.set_mode(PG, Mode::Auto, Role::Owner);
+    assert_eq!(answer, ModeChange::Ok);
     registry.share_everywhere(A);
     assert_eq!(registry.mode(MAIN), Mode::Shared(A));
     assert_eq!(registry.mode(LEDGER), Mode::Shared(A));
@@ -280,7 +284,7 @@ fn what_is_shared_everywhere_is_so_until_the_owner_ends() {
         registry.share_everywhere(A);
         registry.opened(A, MAIN);
         // Uses by others fail from here on, and are not led to an empty session or the plain pool.
-        let _ = registry.checkin(A, Role::Owner, MAIN);
+        registry.gave_back(A, MAIN);
         assert_eq!(registry.mode(MAIN), Mode::Shared(A));
         assert_eq!(registry.use_of(A, MAIN), Use::GivenBack);
         registry.end(B);

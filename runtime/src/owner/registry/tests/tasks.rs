@@ -1,6 +1,6 @@
 //! Tasks that are allowed to use an owner's sessions.
 
-use super::super::{Refused, Role, Target};
+use super::super::{Mode, ModeChange, Refused, Role, Target};
 use super::{A, B, C, MAIN, Tested, actor, three};
 
 const TASK: Target<u8> = Target::Task(7);
@@ -90,8 +90,9 @@ fn tasks_lose_their_allowance_with_the_owner_and_only_with_it() {
     assert_eq!(registry.allow(B, Target::Task(3)), Ok(()));
     // Giving the session back takes no allowance away: the owner may check out again.
     registry.opened(A, MAIN);
-    let _ = registry.checkin(A, Role::Owner, MAIN);
-    let _ = registry.set_mode(MAIN, super::Mode::Manual, Role::Owner);
+    registry.gave_back(A, MAIN);
+    let (answer, _) = registry.set_mode(MAIN, Mode::Manual, Role::Owner);
+    assert_eq!(answer, ModeChange::Ok);
     assert_eq!(registry.allowed_task(1), Some(A));
 
     let (_, end) = registry.end(A).unwrap();
