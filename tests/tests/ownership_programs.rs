@@ -443,7 +443,7 @@ fn owners_that_run_at_once_see_their_own_rows_while_somebody_changes_modes() {
 async fn lives(number: usize, seed: u64) -> Result<PathBuf, sqlx::Error> {
     let mut random = Random::from(seed);
     let mut run = None;
-    for life in 0..40 {
+    for life in 0..20 {
         let owner = Owner::start(format!("programs::{number}_{life}")).await?;
         let lived = async {
             let mut rows = [Vec::new(), Vec::new()];

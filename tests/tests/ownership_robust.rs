@@ -220,3 +220,21 @@ fn a_backend_that_is_lost_is_an_error_and_never_a_fresh_empty_session() {
         Ok(())
     }));
 }
+
+#[test]
+fn a_client_that_gives_up_on_a_long_statement_costs_nobody_the_sandbox() {
+    drop(test("robust::gives_up").run(|_: Sandbox| async move {
+        insert(&REPO, ADA).await?;
+        let endless = sqlx::query(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) \
+             SELECT max(i) FROM n, guests",
+        );
+        let limit = std::time::Duration::from_millis(50);
+        let given_up = tokio::time::timeout(limit, endless.execute(&REPO)).await;
+        assert!(given_up.is_err(), "it would never end");
+        assert_eq!(count(&REPO).await?, 1);
+        insert(&REPO, "bob@example.org").await?;
+        assert_eq!(count(&REPO).await?, 2);
+        Ok(())
+    }));
+}
