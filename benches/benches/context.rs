@@ -46,7 +46,9 @@ fn started(owners: usize) -> Vec<StartedOwner> {
     let runtime = Builder::new_current_thread().build().expect("a runtime");
     let start = |number| runtime.block_on(Owner::start(format!("owner {number}")).into_future());
     let owners = (0..owners).map(start);
-    owners.map(|owner| owner.expect("it needs a name only")).collect()
+    owners
+        .map(|owner| owner.expect("it needs a name only"))
+        .collect()
 }
 
 /// The look-up while many owners run: by an heir, by an heir while something is allowed to every owner, and by a task
@@ -92,9 +94,7 @@ fn look_up_below(criterion: &mut Criterion) {
     let owners = started(1);
     for depth in [1, 10] {
         group.bench_function(BenchmarkId::new("spawns", depth), |bencher| {
-            bencher.iter_custom(|calls| {
-                runtime.block_on(below(depth, calls).owned_by(&owners[0]))
-            });
+            bencher.iter_custom(|calls| runtime.block_on(below(depth, calls).owned_by(&owners[0])));
         });
     }
     group.finish();

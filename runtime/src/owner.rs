@@ -13,7 +13,12 @@ mod inspection;
 mod life;
 #[cfg_attr(
     not(feature = "_database"),
-    allow(dead_code, unreachable_pub, unused_imports, reason = "there are no repos")
+    allow(
+        dead_code,
+        unreachable_pub,
+        unused_imports,
+        reason = "there are no repos"
+    )
 )]
 mod registry;
 #[cfg_attr(
@@ -33,14 +38,14 @@ pub(crate) use self::{
     attachment::Attached,
     epitaph::last_of_repo,
     inspection::paused,
-    registry::{Evicted, Mode, Registry, RepoId, Ticket, Use},
+    registry::{Evicted, Mode, RepoId, Ticket, Use},
 };
 pub(crate) use epitaph::last_of_target;
 #[cfg(feature = "_database")]
 pub(crate) use gate::{Gate, Pass};
 pub use inspection::inspect;
 pub(crate) use inspection::inspect_some;
-pub(crate) use registry::{ActorId, Refused, Role, Target};
+pub(crate) use registry::{ActorId, Refused, Registry, Role, Target};
 
 use crate::error::{Asker, Ended, Error, Place, Subject};
 use directory::Directory;
@@ -48,15 +53,19 @@ use life::{Clock, Ending};
 use std::fmt;
 use std::num::NonZeroU64;
 use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock};
 use std::time::Duration;
+use sync::{AtomicUsize, RwLock};
 
 /// What names a task here. Only its identity: nothing of it is run or waited for.
 pub(crate) type Task = tokio::task::Id;
 
 /// Every owner of this process, and what is decided about them.
-pub(crate) static DIRECTORY: LazyLock<Directory<Task, Owner>> = LazyLock::new(Directory::new);
+pub(crate) static DIRECTORY: Directory<Task, Owner> = Directory {
+    registry: RwLock::new(Registry::new()),
+    allowances: AtomicUsize::new(0),
+};
 
 /// An owner's number, unique in this process and never used again.
 ///

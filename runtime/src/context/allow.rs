@@ -70,8 +70,8 @@ impl Owner {
     ///
     /// What it spawns by [`owned`](crate::owned()) from then on is the owner's heir, and stays so when it ends itself. An
     /// actor's name stands for every actor of that name that is running or starts later, except those that other owners
-    /// spawned; where several owners allow one name, each actor that starts goes to the one with the fewest. Allowing
-    /// the same again changes nothing.
+    /// spawned or have allowed; where several owners allow one name, each actor that starts goes to the one with the
+    /// fewest. Allowing the same again changes nothing.
     ///
     /// ```
     /// # use heirloom::{Sandbox, Test};

@@ -4,7 +4,9 @@ use super::repeats;
 use super::stack::{self, Claim};
 use crate::error::Place;
 use crate::error::{Asker, Error, Subject, Trail};
-use crate::owner::{DIRECTORY, Owner, Role, Target, inspect_some, last_of_target};
+#[cfg(feature = "_database")]
+use crate::owner::Role;
+use crate::owner::{DIRECTORY, Owner, Target, inspect_some, last_of_target};
 use std::panic::Location;
 use tracing::Span;
 
@@ -18,16 +20,20 @@ use tracing::Span;
 /// Costs a thread-local read and a reference count; where something is allowed to anybody, a look into a hash map more.
 #[must_use]
 pub fn current() -> Option<Owner> {
-    current_role().map(|(owner, _)| owner)
+    // Work that is nobody's on purpose stays so on the threads of a test's runtime.
+    stack::with_claim(|claim| match claim {
+        Claim::Owned(owner, _) => Some(owner.clone()),
+        Claim::Unowned(_) | Claim::Nobody => None,
+    })?
 }
 
 /// The same, and what the running code is to that owner.
+#[cfg(feature = "_database")]
 pub(crate) fn current_role() -> Option<(Owner, Role)> {
-    match stack::claim() {
-        Some(Claim::Owned(owner, role)) => Some((owner, role)),
-        // Work that is nobody's on purpose stays so on the threads of a test's runtime.
-        Some(Claim::Unowned(_) | Claim::Nobody) | None => None,
-    }
+    stack::with_claim(|claim| match claim {
+        Claim::Owned(owner, role) => Some((owner.clone(), *role)),
+        Claim::Unowned(_) | Claim::Nobody => None,
+    })?
 }
 
 /// The owner of the code that is running now.

@@ -119,11 +119,22 @@ pub(super) fn pop(key: Key) {
 ///
 /// While the thread's locals are being dropped nobody knows what was entered, so nothing holds.
 pub(super) fn claim() -> Option<Claim> {
+    with_claim(Claim::clone)
+}
+
+/// The same for a look at it, which may clone what it sees and nothing else: the thread-local is borrowed meanwhile.
+#[inline]
+pub(super) fn with_claim<R>(look: impl Fn(&Claim) -> R) -> Option<R> {
     if DIRECTORY.has_allowances() {
-        return claim_with_allowances();
+        return claim_with_allowances().as_ref().map(look);
     }
-    let innermost = ENTERED.try_with(|entered| entered.borrow().last().map(|e| e.claim.clone()));
-    known(innermost.ok()?)
+    let innermost = ENTERED.try_with(|entered| match entered.borrow().last() {
+        Some(Entry { claim, .. }) if !matches!(claim, Claim::Nobody) => Some(look(claim)),
+        _ => None,
+    });
+    innermost
+        .ok()?
+        .or_else(|| thread_claim().as_ref().map(look))
 }
 
 fn known(innermost: Option<Claim>) -> Option<Claim> {

@@ -7,20 +7,12 @@ use std::hash::Hash;
 /// A registry that many threads use.
 #[derive(Debug)]
 pub(crate) struct Directory<T, O> {
-    registry: RwLock<Registry<T, O>>,
+    pub(super) registry: RwLock<Registry<T, O>>,
     /// How many allowances there are. Written under the lock.
-    allowances: AtomicUsize,
+    pub(super) allowances: AtomicUsize,
 }
 
 impl<T: Copy + Eq + Hash, O: Clone> Directory<T, O> {
-    /// Nobody owns anything.
-    pub(crate) fn new() -> Self {
-        Self {
-            registry: RwLock::new(Registry::default()),
-            allowances: AtomicUsize::new(0),
-        }
-    }
-
     /// Asks the registry.
     pub(crate) fn read<R>(&self, ask: impl FnOnce(&Registry<T, O>) -> R) -> R {
         ask(&self.registry.read().unwrap_or_else(PoisonError::into_inner))

@@ -111,12 +111,13 @@ struct Record<O> {
     given_back: BTreeSet<RepoId>,
 }
 
-impl<T, O> Default for Registry<T, O> {
-    fn default() -> Self {
+impl<T, O> Registry<T, O> {
+    /// Nobody owns anything.
+    pub(crate) const fn new() -> Self {
         Self {
             owners: BTreeMap::new(),
-            modes: Modes::default(),
-            allowances: Allowances::default(),
+            modes: Modes::new(),
+            allowances: Allowances::new(),
             tickets: 0,
         }
     }
@@ -228,7 +229,8 @@ impl<T: Copy + Eq + Hash, O> Registry<T, O> {
         taken
     }
 
-    /// A session could not be opened: as if nobody had asked for it. `false` when it was taken meanwhile.
+    /// A session could not be opened: the next use opens one, also where an earlier one was given back, since whoever
+    /// asked was told. `false` when it was taken meanwhile.
     pub(crate) fn not_opened(&mut self, id: OwnerId, repo: RepoId, ticket: Ticket) -> bool {
         let Some(record) = self.owners.get_mut(&id) else {
             return false;

@@ -19,12 +19,12 @@ const HERE: Place = Place {
 };
 
 /// A place for each who asks, so that errors can be seen to name the right one.
-const fn line(line: u32) -> Option<Place> {
-    Some(Place {
+const fn line(line: u32) -> Place {
+    Place {
         file: "src/app.rs",
         line,
         column: 5,
-    })
+    }
 }
 
 fn ask(repo: &'static str, at: u32) -> Ask {
@@ -35,7 +35,7 @@ fn ask(repo: &'static str, at: u32) -> Ask {
         },
         terms: Terms::default(),
         config: Terms::default(),
-        asked_at: line(at),
+        asked_at: Some(line(at)),
     }
 }
 
@@ -79,7 +79,7 @@ async fn evict(owner: &Running, repo: RepoId, why: Why) -> Result<(), Error> {
         repo,
         ticket: ticket.expect("a checkin that is ok has a ticket"),
     };
-    let by = Some(Asker::now(line(99)));
+    let by = Some(Asker::now(Some(line(99))));
     let session = sessions::take(&owner.0, evicted, why, by).expect("the session is there");
     sessions::close(&*session).await
 }
@@ -309,7 +309,7 @@ async fn the_end_gives_everything_back_once_and_lets_nobody_in() {
     let world = World::new([Opens::Well, Opens::Well]);
     enter(&owner, &ask("a", 1), &world).await.expect("opens");
     enter(&owner, &ask("b", 2), &world).await.expect("opens");
-    owner.0.close(HERE, Some(Asker::now(line(50))));
+    owner.0.close(HERE, Some(Asker::now(Some(line(50)))));
     for _ in 0..2 {
         sessions::checkin_all(&owner.0, Verdict::Keep, Duration::ZERO).await;
     }

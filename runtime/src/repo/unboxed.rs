@@ -1,10 +1,9 @@
 //! Real commits in the middle of a test, without an end to its sandbox.
 
-use super::start::StartOwner;
 use crate::context::{self, FutureExt as _};
 use crate::error::Error;
 use crate::owner::Owner;
-use std::future::Future;
+use std::future::{Future, IntoFuture as _};
 use std::panic::Location;
 
 /// Runs something outside the sandbox: what it commits is committed, and everybody who is outside the sandbox sees it.
@@ -45,7 +44,8 @@ where
         Some(owner) => format!("unboxed in `{owner}`"),
         None => format!("unboxed at {place}"),
     };
-    let start: StartOwner = Owner::start(name).sandbox(false);
+    // Whose migrations it starts with is decided by who calls this, not by who polls it.
+    let start = Owner::start(name).sandbox(false).into_future();
     async move {
         let owner = start.await?;
         let run = {

@@ -39,6 +39,14 @@ mod owner {
 
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
     pub struct OwnerId(pub(crate) u8);
+
+    /// Nobody owns anything.
+    pub(crate) fn directory() -> directory::Directory<u8, OwnerId> {
+        directory::Directory {
+            registry: sync::RwLock::new(registry::Registry::new()),
+            allowances: sync::AtomicUsize::new(0),
+        }
+    }
 }
 
 use loom::sync::Arc;
@@ -63,7 +71,7 @@ const TASK: u8 = 7;
 
 /// Two owners run. Made anew for every order: loom's primitives live in one.
 fn two() -> Arc<Directory> {
-    let directory = Directory::new();
+    let directory = owner::directory();
     directory.write(|registry| {
         registry.start(A, A);
         registry.start(B, B);

@@ -6,7 +6,7 @@
 use crate::owner::OwnerId;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::hash::Hash;
+use std::hash::{BuildHasherDefault, DefaultHasher, Hash};
 
 /// A running actor, unique in this process and never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -31,7 +31,8 @@ pub(crate) enum Refused {
 
 #[derive(Debug)]
 pub(crate) struct Allowances<T> {
-    tasks: HashMap<T, OwnerId>,
+    // With a fixed hash, so that the whole can be a constant; nobody chooses the keys.
+    tasks: HashMap<T, OwnerId, BuildHasherDefault<DefaultHasher>>,
     actors: BTreeMap<ActorId, Actor>,
     /// Who allowed which name, oldest first. Stands until its owner ends, so that an actor may be restarted.
     names: Vec<(Cow<'static, str>, OwnerId)>,
@@ -46,10 +47,10 @@ struct Actor {
     allowed: Option<OwnerId>,
 }
 
-impl<T> Default for Allowances<T> {
-    fn default() -> Self {
+impl<T> Allowances<T> {
+    pub(super) const fn new() -> Self {
         Self {
-            tasks: HashMap::new(),
+            tasks: HashMap::with_hasher(BuildHasherDefault::new()),
             actors: BTreeMap::new(),
             names: Vec::new(),
             started: 0,
@@ -174,12 +175,13 @@ impl<T: Copy + Eq + Hash> Allowances<T> {
         for actor in self.actors.values_mut() {
             if actor.allowed == Some(id) {
                 actor.allowed = None;
-                lost.push(Target::Actor(Cow::Borrowed(actor.name)));
             }
             // Whoever it was born to is gone: from now on anybody may adopt it.
             actor.born = actor.born.filter(|born| *born != id);
         }
-        self.names.retain(|(_, owner)| *owner != id);
+        // Names without a running actor, too: one that starts later is told whose it would have been.
+        let names = self.names.extract_if(.., |(_, owner)| *owner == id);
+        lost.extend(names.map(|(name, _)| Target::Actor(name)));
         lost
     }
 

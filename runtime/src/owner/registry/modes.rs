@@ -29,7 +29,7 @@ pub enum ModeChange {
     NotFound,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Modes {
     own: BTreeMap<RepoId, Mode>,
     /// A suite runs here.
@@ -39,6 +39,14 @@ pub(super) struct Modes {
 }
 
 impl Modes {
+    pub(super) const fn new() -> Self {
+        Self {
+            own: BTreeMap::new(),
+            suite: false,
+            everywhere: None,
+        }
+    }
+
     pub(super) fn of(&self, repo: RepoId) -> Mode {
         let default = || match self.everywhere {
             Some(owner) => Mode::Shared(owner),

@@ -37,7 +37,7 @@ const fn repo(name: &'static str, database: &'static str) -> RepoId {
 
 /// Three owners run, no suite does.
 fn three() -> Tested {
-    let mut registry = Tested::default();
+    let mut registry = Tested::new();
     for id in [A, B, C] {
         registry.start(id, id);
     }

@@ -218,7 +218,7 @@ fn an_owner_that_has_ended_has_nothing_and_gets_nothing() {
 
 #[test]
 fn owners_are_listed_oldest_first() {
-    let mut registry = Tested::default();
+    let mut registry = Tested::new();
     assert_eq!(registry.owners().len(), 0);
     for id in [B, A, C] {
         registry.start(id, id);
@@ -230,7 +230,7 @@ fn owners_are_listed_oldest_first() {
 
 #[test]
 fn nothing_is_known_of_an_owner_that_never_started() {
-    let mut registry = Tested::default();
+    let mut registry = Tested::new();
     assert_eq!(registry.use_of(A, MAIN), Use::Ended);
     assert_eq!(registry.checkout(A, Role::Owner, MAIN), None);
     assert!(!registry.take(A, MAIN, Ticket(1)));

@@ -46,6 +46,15 @@ pub(super) enum Session {
 pub(super) struct History(Vec<Fact>);
 
 /// What is so now.
+impl Fact {
+    fn allowed_name(&self) -> Option<Name> {
+        match *self {
+            NameAllowed(name, _) | NameReassigned(name, _) => Some(name),
+            _ => None,
+        }
+    }
+}
+
 impl History {
     fn last<R>(&self, found: impl FnMut(&Fact) -> Option<R>) -> Option<R> {
         self.0.iter().rev().find_map(found)
@@ -216,15 +225,17 @@ impl History {
         let evicted = repos.iter().filter_map(|repo| self.evicted(id, *repo));
         let shared = |repo: &&RepoId| self.own_mode(**repo) == Some(Mode::Shared(id));
         let tasks = (0..=u8::MAX).filter(|task| self.allowed_task(*task) == Some(id));
-        let actors = self.actors().into_iter().filter_map(|(of, name)| {
-            let lost = self.allowed_actor(of) == Some(id);
-            lost.then(|| actor(name.expect("only a running actor is allowed")))
-        });
+        let mut names: Vec<_> = self.0.iter().filter_map(Fact::allowed_name).collect();
+        names.sort_unstable();
+        names.dedup();
+        let names = names
+            .into_iter()
+            .filter(|name| self.standing(name).contains(&id));
         let end = End {
             evicted: evicted.collect(),
             reverted: repos.iter().filter(shared).copied().collect(),
             was_everywhere: self.everywhere() == Some(id),
-            lost: tasks.map(Target::Task).chain(actors).collect(),
+            lost: tasks.map(Target::Task).chain(names.map(actor)).collect(),
         };
         self.0.push(Ended(id));
         Some((id, end))

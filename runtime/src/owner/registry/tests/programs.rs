@@ -26,7 +26,7 @@ impl Both {
     /// Two owners run already.
     fn new() -> Self {
         let mut both = Self {
-            registry: Tested::default(),
+            registry: Tested::new(),
             history: History::default(),
             slots: [owner(1); OWNERS],
             youngest: 1,
