@@ -45,14 +45,16 @@ impl Worker {
     }
 
     /// An actor that the application starts, not a test.
-    async fn named(name: &'static str) -> Self {
-        Self::named_on(nobodys(), name).await
+    fn named(name: &'static str) -> Self {
+        Self::named_on(nobodys(), name)
     }
 
-    async fn named_on(runtime: &Runtime, name: &'static str) -> Self {
+    fn named_on(runtime: &Runtime, name: &'static str) -> Self {
         let (ask, work) = work();
-        let start = async move { tokio::spawn(heirloom::owned(work).named(name)) };
-        let task = runtime.spawn(start).await.expect("it starts");
+        let handle = runtime.handle().clone();
+        // On a thread that is nobody's, as an owned future is whose thread makes it.
+        let start = move || handle.spawn(heirloom::owned(work).named(name));
+        let task = std::thread::spawn(start).join().expect("it starts");
         Self { ask, task }
     }
 
@@ -106,22 +108,19 @@ fn a_task_is_allowed_by_its_id_by_its_handle_and_by_an_abort_handle() {
 fn an_actor_is_allowed_by_its_name_before_and_after_it_starts_and_again_when_restarted() {
     drop(test("allow::names").run(|sandbox: Sandbox| async move {
         insert(&REPO, ADA).await?;
-        let running = Worker::named("allow_running").await;
+        let running = Worker::named("allow_running");
         running.is_nobodys().await;
         sandbox.owner().allow("allow_running")?;
         assert_eq!(running.count().await?, 1);
 
         sandbox.owner().allow("allow_later".to_owned())?;
-        let later = Worker::named("allow_later").await;
+        let later = Worker::named("allow_later");
         assert_eq!(later.count().await?, 1);
         later.ends().await;
-        let restarted = Worker::named("allow_later").await;
+        let restarted = Worker::named("allow_later");
         assert_eq!(restarted.count().await?, 1);
 
-        Worker::named("allow_somebody_else")
-            .await
-            .is_nobodys()
-            .await;
+        Worker::named("allow_somebody_else").is_nobodys().await;
         Ok(())
     }));
 }
@@ -130,9 +129,9 @@ fn an_actor_is_allowed_by_its_name_before_and_after_it_starts_and_again_when_res
 fn all_actors_of_a_name_are_allowed() {
     drop(test("allow::several").run(|sandbox: Sandbox| async move {
         insert(&REPO, ADA).await?;
-        let first = Worker::named("allow_several").await;
+        let first = Worker::named("allow_several");
         sandbox.owner().allow("allow_several")?;
-        let second = Worker::named("allow_several").await;
+        let second = Worker::named("allow_several");
         assert_eq!((first.count().await?, second.count().await?), (1, 1));
         Ok(())
     }));
@@ -150,8 +149,8 @@ fn two_owners_that_wait_for_one_name_get_an_actor_each() {
             owner.allow("allow_two_wait")?;
         }
         let (one, other) = (
-            Worker::named("allow_two_wait").await,
-            Worker::named("allow_two_wait").await,
+            Worker::named("allow_two_wait"),
+            Worker::named("allow_two_wait"),
         );
         assert_eq!((one.count().await?, other.count().await?), (1, 0));
         for owner in owners {
@@ -228,7 +227,7 @@ fn allowing_the_same_again_changes_nothing() {
     drop(test("allow::again").run(|sandbox: Sandbox| async move {
         insert(&REPO, ADA).await?;
         let worker = Worker::spawn();
-        let actor = Worker::named("allow_again").await;
+        let actor = Worker::named("allow_again");
         for _ in 0..3 {
             sandbox.owner().allow(&worker.task)?;
             sandbox.owner().allow("allow_again")?;
@@ -258,7 +257,7 @@ fn what_another_owner_allows_is_refused_and_stays_there_until_it_is_reassigned()
     drop(test("allow::refused").run(|sandbox: Sandbox| async move {
         insert(&REPO, ADA).await?;
         let other = Owner::start("allow::other").repo(&REPO).await?;
-        let (worker, actor) = (Worker::spawn(), Worker::named("allow_contended").await);
+        let (worker, actor) = (Worker::spawn(), Worker::named("allow_contended"));
         sandbox.owner().allow(&worker.task)?;
         sandbox.owner().allow("allow_contended")?;
         let parts = [
@@ -296,7 +295,7 @@ fn the_end_of_the_first_owner_does_not_revoke_what_was_reassigned() {
     drop(
         test("allow::reassigned").run(|sandbox: Sandbox| async move {
             insert(&REPO, ADA).await?;
-            let (worker, actor) = (Worker::spawn(), Worker::named("allow_moved").await);
+            let (worker, actor) = (Worker::spawn(), Worker::named("allow_moved"));
             let first = Owner::start("allow::first_owner").repo(&REPO).await?;
             first.allow(&worker.task)?;
             first.allow("allow_moved")?;
@@ -323,9 +322,11 @@ fn oneself_a_finished_task_and_an_ended_owner_are_refused() {
         assert_eq!(refusal, Refusal::Oneself);
 
         let finished = nobodys().spawn(async {});
-        heirloom_tests::eventually(|| match finished.is_finished() {
-            true => Ok(()),
-            false => Err("it runs".to_owned()),
+        heirloom_tests::eventually(|| {
+            finished
+                .is_finished()
+                .then_some(())
+                .ok_or("it runs".to_owned())
         })
         .await;
         for result in [
@@ -359,7 +360,7 @@ fn allowances_end_with_their_owner_and_the_error_says_whose_they_were() {
         let fresh = runtime("allow_orphaned");
         let (worker, actor) = (
             Worker::spawn_on(fresh),
-            Worker::named_on(fresh, "allow_orphaned").await,
+            Worker::named_on(fresh, "allow_orphaned"),
         );
         let started = line!() + 1;
         let owner = Owner::start("allow::mortal").repo(&REPO).await?;

@@ -54,11 +54,10 @@ fn the_tree_shows_repos_owners_sessions_users_allowances_and_who_waits() {
     let runner = std::thread::Builder::new().name("runner".to_owned());
     let run = runner.spawn(|| {
         drop(test("inspect::first").run(|sandbox: Sandbox| async move {
-            insert(&REPO, "ada@example.org").await?;
+            let held = REPO.acquire().await?;
             SHARED.checkout().await.map(drop)?;
             let mode = Mode::Shared(sandbox.owner().clone());
             assert_eq!(SHARED.set_mode(mode).await?, ModeChange::Ok);
-            let held = REPO.acquire().await?;
             sandbox.owner().allow("pricing")?;
             let waits = nobodys().spawn(std::future::pending::<()>());
             sandbox.owner().allow(&waits)?;
@@ -157,10 +156,9 @@ fn an_owner_that_ends_is_seen_to_end_and_then_is_gone() {
         eventually(|| {
             let seen = heirloom::inspect();
             let it = seen.owners.iter().find(|one| one.name == "inspect::ending");
-            match it.is_some_and(|one| one.ending) {
-                true => Ok(()),
-                false => Err(seen.to_string()),
-            }
+            (it.is_some_and(|one| one.ending))
+                .then_some(())
+                .ok_or_else(|| seen.to_string())
         })
         .await;
         let text = heirloom::inspect().to_string();

@@ -9,7 +9,6 @@ use heirloom_tests::{
 use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::{Sqlite, SqlitePool};
 use std::sync::{LazyLock, Mutex};
-use tokio::task::JoinHandle;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
@@ -63,10 +62,9 @@ fn said_of(repo: &str) -> Vec<(Level, String)> {
 async fn paused(repo: &'static str) {
     eventually(|| {
         let seen = heirloom::inspect();
-        match seen.paused.iter().any(|one| one.repo == repo) {
-            true => Ok(()),
-            false => Err(seen.to_string()),
-        }
+        (seen.paused.iter().any(|one| one.repo == repo))
+            .then_some(())
+            .ok_or_else(|| seen.to_string())
     })
     .await;
 }
@@ -157,8 +155,8 @@ fn an_actor_that_waits_goes_on_when_its_name_is_allowed() {
     LazyLock::force(&LISTENING);
     drop(test("orphans::actor").run(|sandbox: Sandbox| async move {
         insert(&REPO, ADA).await?;
-        let start = async { tokio::spawn(heirloom::owned(count(&REPO)).named("orphans_poller")) };
-        let poller: JoinHandle<_> = nobodys().spawn(start).await?;
+        let start = || nobodys().spawn(heirloom::owned(count(&REPO)).named("orphans_poller"));
+        let poller = std::thread::spawn(start).join().expect("it starts");
         paused("orphans_actor").await;
         sandbox.owner().allow("orphans_poller")?;
         assert_eq!(poller.await??, 1);
@@ -261,10 +259,9 @@ fn an_orphan_whose_future_is_dropped_waits_no_more() {
         assert!(poller.await.is_err_and(|error| error.is_cancelled()));
         wait_until(|| {
             let paused = heirloom::inspect().paused;
-            match paused.iter().all(|one| one.repo != "orphans_dropped") {
-                true => Ok(()),
-                false => Err("it is still listed".to_owned()),
-            }
+            (paused.iter().all(|one| one.repo != "orphans_dropped"))
+                .then_some(())
+                .ok_or_else(|| "it is still listed".to_owned())
         });
         Ok(())
     }));

@@ -29,14 +29,9 @@ async fn stop<const N: usize>(owners: [StartedOwner; N]) -> Result<(), heirloom:
 }
 
 /// Work that starts when it is told to, so that its task can be allowed before.
-fn after<F: Future>(
-    go: oneshot::Receiver<()>,
-    work: impl FnOnce() -> F,
-) -> impl Future<Output = F::Output> {
-    async move {
-        go.await.expect("it is told to");
-        work().await
-    }
+async fn after<F: Future>(go: oneshot::Receiver<()>, work: impl FnOnce() -> F) -> F::Output {
+    go.await.expect("it is told to");
+    work().await
 }
 
 async fn allowed<T>(
@@ -119,12 +114,11 @@ fn an_actor_that_was_allowed_by_name_wins_over_the_allowance_of_the_task_it_runs
         }));
         assert_eq!(allowed(&one, go, task).await.expect("allowed")?, 1);
         let (go, wait) = oneshot::channel();
-        let start = async move {
-            let work = after(wait, || async { count(&REPO).await });
-            tokio::spawn(heirloom::owned(work).named("precedence_actor"))
-        };
-        let task = nobodys().spawn(start).await?;
-        assert_eq!(allowed(&one, go, task).await.expect("allowed")?, 2);
+        let work = after(wait, || async { count(&REPO).await });
+        // Made on a thread that is nobody's: else it would be born to the test.
+        let start = || nobodys().spawn(heirloom::owned(work).named("precedence_actor"));
+        let actor = std::thread::spawn(start).join().expect("it starts");
+        assert_eq!(allowed(&one, go, actor).await.expect("allowed")?, 2);
         Ok(stop([one, two]).await?)
     }));
 }

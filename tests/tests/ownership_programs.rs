@@ -17,7 +17,7 @@ static REPOS: [Repo<Sqlite>; 2] = [
 
 const PROGRAMS: u32 = 250;
 const STEPS: u32 = 40;
-const OWNERS: u64 = 3;
+const OWNERS: usize = 3;
 
 /// What using a repo comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,7 +115,7 @@ struct Slot {
 
 struct Program {
     random: Random,
-    slots: [Option<Slot>; OWNERS as usize],
+    slots: [Option<Slot>; OWNERS],
     modes: [Is; 2],
     allowed: Option<usize>,
     rows: u32,
@@ -128,7 +128,8 @@ impl Program {
         self.random.below(2) == 0
     }
 
-    fn pick(&mut self, below: u64) -> usize {
+    fn pick(&mut self, below: usize) -> usize {
+        let below = u64::try_from(below).expect("small");
         usize::try_from(self.random.below(below)).expect("small")
     }
 
@@ -369,7 +370,7 @@ fn every_owner_sees_its_own_rows_and_nobody_elses_whatever_is_done() {
         .unwrap_or_else(std::sync::PoisonError::into_inner);
     let mut program = Program {
         random: Random::seeded(),
-        slots: [const { None }; OWNERS as usize],
+        slots: [const { None }; OWNERS],
         modes: [Is::Manual; 2],
         allowed: None,
         rows: 0,

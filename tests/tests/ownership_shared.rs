@@ -46,8 +46,8 @@ fn somebody_waits_to_be_alone(dir: &Path) -> Result<(), String> {
 
 #[test]
 fn it_waits_for_the_tests_that_run_when_it_starts() {
-    let _turn = one_by_one();
     static ENDED: AtomicBool = AtomicBool::new(false);
+    let _turn = one_by_one();
     let mut alone = None;
     let waiting = &mut alone;
     drop(test("shared::runs_first").run(|_: Sandbox| async move {
@@ -70,7 +70,6 @@ fn it_waits_for_the_tests_that_run_when_it_starts() {
 
 #[test]
 fn nothing_runs_beside_it_however_many_start_at_once() {
-    let _turn = one_by_one();
     static RUNNING: AtomicUsize = AtomicUsize::new(0);
     static ALONE: AtomicUsize = AtomicUsize::new(0);
     static TOGETHER: AtomicUsize = AtomicUsize::new(0);
@@ -103,6 +102,7 @@ fn nothing_runs_beside_it_however_many_start_at_once() {
             }));
         }
     }
+    let _turn = one_by_one();
     std::thread::scope(|scope| {
         for thread in 0..4 {
             scope.spawn(move || (0..40).for_each(|number| one(number, thread)));

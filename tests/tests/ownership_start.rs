@@ -13,6 +13,13 @@ static SECOND: Repo<Sqlite> = Repo::named("start_second").migrator(&MIGRATOR);
 
 const ADA: &str = "ada@example.org";
 
+fn is_gone(file: &Path) -> Result<(), String> {
+    if file.exists() {
+        return Err(format!("{} is there", file.display()));
+    }
+    Ok(())
+}
+
 #[test]
 fn the_next_owner_inserts_the_same_key_right_after_a_stop_and_no_file_is_left() {
     drop(test("start::again").run(|_: Sandbox| async move {
@@ -292,11 +299,7 @@ fn an_owner_that_is_dropped_without_stop_leaves_no_file_and_cuts_short_what_runs
         let error = endless.await?.expect_err("it is cut short");
         says(ours(&error), &["`start::dropped`", "outlived"]);
         for file in [file, second] {
-            eventually(|| match file.exists() {
-                true => Err(format!("{} is there", file.display())),
-                false => Ok(()),
-            })
-            .await;
+            eventually(|| is_gone(&file)).await;
         }
         Ok(())
     }));
@@ -328,8 +331,5 @@ fn a_test_ends_with_what_it_started_and_did_not_stop() {
         Ok(())
     }));
     let file = left.expect("set");
-    heirloom_tests::wait_until(|| match file.exists() {
-        true => Err(format!("{} is there", file.display())),
-        false => Ok(()),
-    });
+    heirloom_tests::wait_until(|| is_gone(&file));
 }

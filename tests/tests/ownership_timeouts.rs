@@ -202,10 +202,7 @@ fn a_session_that_nobody_touches_any_more_harms_nobody() {
                 eventually(|| {
                     let seen = heirloom::inspect().to_string();
                     let own = seen.split(&format!("`{name}`")).nth(1).unwrap_or_default();
-                    match own.contains("taken away") {
-                        true => Ok(()),
-                        false => Err(seen),
-                    }
+                    (own.contains("taken away")).then_some(()).ok_or(seen)
                 })
                 .await;
                 Ok(())
