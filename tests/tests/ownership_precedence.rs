@@ -1,7 +1,7 @@
 //! Which owner counts where several could: a scope inside the task, an allowance, birth, the thread, a shared repo. One
 //! test for each pair of neighbours. An owner is told by how many guests it has.
 
-use heirloom::{FutureExt as _, Mode, ModeChange, Owner, Repo, Sandbox, StartedOwner};
+use heirloom::{FutureExt as _, Mode, ModeChange, Owner, Repo, Sandbox, StartedOwner, owned_task};
 use heirloom_tests::{MIGRATOR, count, insert, nobodys, test};
 use sqlx::Sqlite;
 use std::future::Future;
@@ -90,13 +90,22 @@ fn entered_span(owner: &Owner) -> tracing::Span {
     tracing::error_span!("request")
 }
 
+/// A spawn site: the task is born to whoever calls this.
+#[owned_task]
+fn spawned(go: oneshot::Receiver<()>) -> JoinHandle<sqlx::Result<i64>> {
+    nobodys().spawn(after(go, || async { count(&REPO).await }))
+}
+
 #[test]
 fn an_allowance_wins_over_the_owner_that_a_task_was_born_with() {
     drop(test("precedence::birth").run(|_: Sandbox| async move {
         let (one, two) = (owner("p::one", 1).await?, owner("p::two", 2).await?);
         let (go, wait) = oneshot::channel();
-        let work = after(wait, || async { count(&REPO).await }).owned_by(&two);
-        let seen = allowed(&one, go, nobodys().spawn(work)).await;
+        let task = {
+            let _scope = two.enter();
+            spawned(wait)
+        };
+        let seen = allowed(&one, go, task).await;
         assert_eq!(seen.expect("allowed")?, 1);
         Ok(stop([one, two]).await?)
     }));

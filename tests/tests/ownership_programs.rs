@@ -61,10 +61,15 @@ fn worker() -> (mpsc::UnboundedSender<Work>, tokio::task::JoinHandle<()>) {
 }
 
 /// As the owner itself, or as one of its heirs.
-async fn as_role<T>(owner: &Owner, heir: bool, work: impl Future<Output = T>) -> T {
+async fn as_role<T: Send + 'static>(
+    owner: &Owner,
+    heir: bool,
+    work: impl Future<Output = T> + Send + 'static,
+) -> T {
     let work = async {
         if heir {
-            heirloom::owned(work).await
+            let heir = tokio::spawn(heirloom::owned(work));
+            heir.await.expect("no panic")
         } else {
             work.await
         }
@@ -210,7 +215,7 @@ impl Program {
                 Checkout::New
             }
         };
-        let got = as_role(owner, heir, async { REPOS[repo].checkout().await }).await;
+        let got = as_role(owner, heir, async move { REPOS[repo].checkout().await }).await;
         assert_eq!(got.expect("it opens"), expected);
     }
 
@@ -231,7 +236,7 @@ impl Program {
             }
             _ => Checkin::NotFound,
         };
-        let got = as_role(owner, heir, async { REPOS[repo].checkin().await }).await;
+        let got = as_role(owner, heir, async move { REPOS[repo].checkin().await }).await;
         assert_eq!(got.expect("it closes"), expected);
     }
 
@@ -318,7 +323,7 @@ impl Program {
         self.log.push(format!(
             "mode of {repo}: {wanted:?} by {slot}, heir: {heir}"
         ));
-        let set = async { REPOS[repo].set_mode(mode).await };
+        let set = async move { REPOS[repo].set_mode(mode).await };
         let got = match &self.slots[slot] {
             Some(slot) => as_role(&slot.owner, heir, set).await,
             None => set.await,
