@@ -82,10 +82,14 @@ pub enum Error {
 
     /// An owner did not get a session on one of its repos; what it had on others is given back.
     #[cfg(feature = "sandbox")]
-    #[error("`{owner}` has no session on repo `{repo}`, so it was not started")]
+    #[error(
+        "`{owner}` has no session on repo `{repo}`, so it was not started at {place}, on none of its repos\n\n  help: see the cause; nothing of it is left, so it can be tried again"
+    )]
     NotStarted {
         /// The owner's name.
         owner: String,
+        /// Where it was to be started.
+        place: Place,
         /// The repo's name.
         repo: &'static str,
         /// Why not.
@@ -211,12 +215,14 @@ pub enum Error {
 
     /// Something outside the test still held its database when the test ended.
     #[cfg(feature = "sandbox")]
-    #[error(
-        "`{owner}` ended, but {what} was still there after {waited:?}\n\n  help: end it before the test returns, or raise `drain_timeout`"
-    )]
+    #[error("`{owner}` {event}, but {what} was still there after {waited:?}\n\n  help: {help}")]
     StillHeld {
         /// The test.
         owner: String,
+        /// What it did: it ended, gave its session back, …
+        event: &'static str,
+        /// What to do instead.
+        help: &'static str,
         /// What was still there.
         what: String,
         /// How long the end of the test waited.

@@ -27,7 +27,7 @@ pub use error::Error;
 #[cfg(feature = "macros")]
 pub use heirloom_macros::{deny_unowned_spawns, owned_task, sandboxed, test, unowned};
 #[cfg(feature = "_database")]
-pub use repo::{Repo, Supported};
+pub use repo::{OrphanPolicy, Repo, Supported};
 
 #[cfg(feature = "sandbox")]
 pub use sandbox::*;
@@ -50,5 +50,5 @@ mod sandbox {
     pub use crate::owner::{Checkin, Checkout, ModeChange};
     pub use crate::owner::{Life, Owner, OwnerId, Token, inspect};
     #[cfg(feature = "_database")]
-    pub use crate::repo::{CheckoutRequest, Mode, OrphanPolicy, StartOwner, StartedOwner, unboxed};
+    pub use crate::repo::{CheckoutRequest, Mode, StartOwner, StartedOwner, unboxed};
 }

@@ -7,7 +7,6 @@ mod executor;
 mod mode;
 #[cfg(feature = "sandbox")]
 mod opening;
-#[cfg(feature = "sandbox")]
 mod orphan;
 #[cfg(not(feature = "sandbox"))]
 #[path = "repo/resolve_plain.rs"]
@@ -33,7 +32,6 @@ mod user;
 pub use self::{
     checkout::CheckoutRequest,
     mode::Mode,
-    orphan::OrphanPolicy,
     start::{StartOwner, StartedOwner},
     unboxed::unboxed,
 };
@@ -42,8 +40,9 @@ pub(crate) use self::{
     mode::{share_everywhere, suite_has_started},
     opening::{Wish, enter as enter_session},
     session::Terms,
-    sessions::{Sessions, Setup, checkin_all},
+    sessions::{Sessions, Setup, abandon, checkin_all},
 };
+pub use orphan::OrphanPolicy;
 pub use resolve::Supported;
 
 use crate::error::Error;
@@ -51,9 +50,10 @@ use sqlx::migrate::Migrator;
 use sqlx::pool::PoolConnection;
 use sqlx::{Pool, SqlSafeStr, Transaction};
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, ready};
 use std::panic::Location;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 /// A named database of the application: in production the pool it was given, in a test the session of the test that
 /// owns the running code.
@@ -75,7 +75,6 @@ pub struct Repo<DB: Supported> {
     name: &'static str,
     migrator: Option<&'static Migrator>,
     pool: OnceLock<Pool<DB>>,
-    #[cfg(feature = "sandbox")]
     config: resolve::Config,
 }
 
@@ -94,7 +93,6 @@ impl<DB: Supported> Repo<DB> {
             name,
             migrator: None,
             pool: OnceLock::new(),
-            #[cfg(feature = "sandbox")]
             config: resolve::Config::DEFAULT,
         }
     }
@@ -106,6 +104,23 @@ impl<DB: Supported> Repo<DB> {
     #[must_use]
     pub const fn migrator(mut self, migrator: &'static Migrator) -> Self {
         self.migrator = Some(migrator);
+        self
+    }
+
+    /// For how long a test may have a session on this repo, from its opening, if the test does not say itself:
+    /// `#[sandboxed(ownership_timeout = "..")]`. Then it is taken away and errors say so. Default 120 s, as Ecto's;
+    /// `Duration::MAX` is never.
+    #[must_use]
+    pub const fn ownership_timeout(mut self, limit: Duration) -> Self {
+        self.config = self.config.with_limit(limit);
+        self
+    }
+
+    /// What happens in tests to code that nobody owns. Default: [`OrphanPolicy::Error`]. In production there is no such
+    /// code, and this changes nothing.
+    #[must_use]
+    pub const fn orphans(mut self, policy: OrphanPolicy) -> Self {
+        self.config = self.config.with_orphans(policy);
         self
     }
 
@@ -160,8 +175,8 @@ impl<DB: Supported> Repo<DB> {
     /// Dropped before it is done, it leaves nothing half open.
     #[track_caller]
     pub fn pool(&self) -> impl Future<Output = Result<Pool<DB>, Error>> + Send + use<DB> {
-        let entered = resolve::enter(self, Some(Location::caller()));
-        async move { Ok(entered.await?.0) }
+        let using = resolve::using(self, Some(Location::caller()), |pool| ready(Ok(pool)));
+        async move { using.await.map(|(pool, _)| pool).map_err(own) }
     }
 
     /// A connection of the pool to use here and now.
@@ -173,11 +188,9 @@ impl<DB: Supported> Repo<DB> {
     pub fn acquire(
         &self,
     ) -> impl Future<Output = Result<PoolConnection<DB>, sqlx::Error>> + Send + use<DB> {
-        let entered = resolve::enter(self, Some(Location::caller()));
-        async move {
-            let (pool, pass) = entered.await?;
-            pool.acquire().await.map_err(|error| pass.explain(error))
-        }
+        let acquire = |pool: Pool<DB>| async move { pool.acquire().await };
+        let using = resolve::using(self, Some(Location::caller()), acquire);
+        async move { using.await.map(|(connection, _)| connection) }
     }
 
     /// A transaction on the pool to use here and now.
@@ -189,11 +202,9 @@ impl<DB: Supported> Repo<DB> {
     pub fn begin(
         &self,
     ) -> impl Future<Output = Result<Transaction<'static, DB>, sqlx::Error>> + Send + use<DB> {
-        let entered = resolve::enter(self, Some(Location::caller()));
-        async move {
-            let (pool, pass) = entered.await?;
-            pool.begin().await.map_err(|error| pass.explain(error))
-        }
+        let begin = |pool: Pool<DB>| async move { pool.begin().await };
+        let using = resolve::using(self, Some(Location::caller()), begin);
+        async move { using.await.map(|(transaction, _)| transaction) }
     }
 
     /// A transaction that is begun with a statement of yours, such as `BEGIN IMMEDIATE`.
@@ -207,13 +218,24 @@ impl<DB: Supported> Repo<DB> {
         statement: S,
     ) -> impl Future<Output = Result<Transaction<'static, DB>, sqlx::Error>> + Send + use<DB, S>
     {
-        let entered = resolve::enter(self, Some(Location::caller()));
         let statement = statement.into_sql_str();
-        async move {
-            let (pool, pass) = entered.await?;
-            let begun = pool.begin_with(statement).await;
-            begun.map_err(|error| pass.explain(error))
-        }
+        let begin = move |pool: Pool<DB>| {
+            let statement = statement.clone();
+            async move { pool.begin_with(statement).await }
+        };
+        let using = resolve::using(self, Some(Location::caller()), begin);
+        async move { using.await.map(|(transaction, _)| transaction) }
+    }
+}
+
+/// Only a pool was asked for, so nothing but heirloom can have refused.
+fn own(error: sqlx::Error) -> Error {
+    match error {
+        sqlx::Error::Configuration(inner) => match inner.downcast() {
+            Ok(own) => *own,
+            Err(other) => unreachable!("no database was asked for `{other}`: heirloom's bug"),
+        },
+        other => unreachable!("no database was asked for `{other}`: heirloom's bug"),
     }
 }
 

@@ -314,7 +314,7 @@ impl Wrap<'_> {
     fn capture(&self) -> TokenStream {
         let ctx = self.ctx;
         match self.heir {
-            Heir::Caller | Heir::Actor(_) => quote!(#ctx::__private::Carrier::capture()),
+            Heir::Caller | Heir::Actor(_) => quote!(#ctx::__private::Carrier::at_spawn()),
             Heir::Nobody(why) => quote!(#ctx::__private::Carrier::unowned(#why)),
         }
     }

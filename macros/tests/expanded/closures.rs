@@ -1,7 +1,7 @@
 fn closures(scope: &Scope) {
     scope
         .spawn({
-            let __heirloom_carrier = ::heirloom::__private::Carrier::capture();
+            let __heirloom_carrier = ::heirloom::__private::Carrier::at_spawn();
             |scope| {
                 let __heirloom_scope = ::heirloom::__private::Carrier::enter_once(
                     __heirloom_carrier,
@@ -11,7 +11,7 @@ fn closures(scope: &Scope) {
         });
     upgrade
         .on_upgrade({
-            let __heirloom_carrier = ::heirloom::__private::Carrier::capture();
+            let __heirloom_carrier = ::heirloom::__private::Carrier::at_spawn();
             move |socket| {
                 let __heirloom_scope = ::heirloom::__private::Carrier::enter_once(
                     ::core::clone::Clone::clone(&__heirloom_carrier),
@@ -32,7 +32,7 @@ fn closures(scope: &Scope) {
         });
     upgrade
         .on_upgrade({
-            let __heirloom_carrier = ::heirloom::__private::Carrier::capture();
+            let __heirloom_carrier = ::heirloom::__private::Carrier::at_spawn();
             let __heirloom_callback = listen;
             move |__heirloom_input| {
                 let __heirloom_scope = ::heirloom::__private::Carrier::enter_once(
@@ -54,7 +54,7 @@ fn closures(scope: &Scope) {
         });
     supervisor
         .spawn({
-            let __heirloom_carrier = ::heirloom::__private::Carrier::capture();
+            let __heirloom_carrier = ::heirloom::__private::Carrier::at_spawn();
             move || {
                 let __heirloom_scope = ::heirloom::__private::Carrier::enter_once(
                     ::core::clone::Clone::clone(&__heirloom_carrier),
@@ -64,7 +64,7 @@ fn closures(scope: &Scope) {
         });
     supervisor
         .spawn({
-            let __heirloom_carrier = ::heirloom::__private::Carrier::capture();
+            let __heirloom_carrier = ::heirloom::__private::Carrier::at_spawn();
             #[allow(
                 unused_mut,
                 clippy::redundant_closure,
@@ -80,7 +80,7 @@ fn closures(scope: &Scope) {
         });
     supervisor
         .spawn({
-            let __heirloom_carrier = ::heirloom::__private::Carrier::capture();
+            let __heirloom_carrier = ::heirloom::__private::Carrier::at_spawn();
             #[allow(
                 unused_mut,
                 clippy::redundant_closure,
@@ -107,7 +107,7 @@ fn closures(scope: &Scope) {
         });
     supervisor
         .spawn({
-            let __heirloom_carrier = ::heirloom::__private::Carrier::capture();
+            let __heirloom_carrier = ::heirloom::__private::Carrier::at_spawn();
             async |input| {
                 let __heirloom_future = {
                     let __heirloom_scope = ::heirloom::__private::Carrier::enter_once(
@@ -130,7 +130,7 @@ fn closures(scope: &Scope) {
             }
         });
     rayon::spawn_broadcast({
-        let __heirloom_carrier = ::heirloom::__private::Carrier::capture();
+        let __heirloom_carrier = ::heirloom::__private::Carrier::at_spawn();
         move |context| {
             let __heirloom_scope = ::heirloom::__private::Carrier::enter_once(
                 ::core::clone::Clone::clone(&__heirloom_carrier),
@@ -138,7 +138,7 @@ fn closures(scope: &Scope) {
             work(context)
         }
     });
-    match &::heirloom::__private::Carrier::capture() {
+    match &::heirloom::__private::Carrier::at_spawn() {
         __heirloom_carrier => {
             pool.broadcast(|context| {
                 let __heirloom_scope = ::heirloom::__private::Carrier::enter_once(
@@ -149,7 +149,7 @@ fn closures(scope: &Scope) {
         }
     };
     pool.spawn_pinned({
-        let __heirloom_carrier = ::heirloom::__private::Carrier::capture();
+        let __heirloom_carrier = ::heirloom::__private::Carrier::at_spawn();
         || {
             let __heirloom_scope = ::heirloom::__private::Carrier::enter_once(
                 __heirloom_carrier,

@@ -30,7 +30,7 @@ fn start(pool: SqlitePool) -> JoinHandle<()> {
     );
     upgrade
         .on_upgrade({
-            let __heirloom_carrier = ::heirloom::__private::Carrier::capture();
+            let __heirloom_carrier = ::heirloom::__private::Carrier::at_spawn();
             let __heirloom_callback = listen;
             move |__heirloom_input| {
                 let __heirloom_scope = ::heirloom::__private::Carrier::enter_once(
@@ -52,7 +52,7 @@ fn start(pool: SqlitePool) -> JoinHandle<()> {
         });
     upgrade
         .on_upgrade({
-            let __heirloom_carrier = ::heirloom::__private::Carrier::capture();
+            let __heirloom_carrier = ::heirloom::__private::Carrier::at_spawn();
             move |socket| {
                 let __heirloom_scope = ::heirloom::__private::Carrier::enter_once(
                     ::core::clone::Clone::clone(&__heirloom_carrier),
@@ -73,7 +73,7 @@ fn start(pool: SqlitePool) -> JoinHandle<()> {
         });
     scope
         .spawn({
-            let __heirloom_carrier = ::heirloom::__private::Carrier::capture();
+            let __heirloom_carrier = ::heirloom::__private::Carrier::at_spawn();
             |scope| {
                 let __heirloom_scope = ::heirloom::__private::Carrier::enter_once(
                     __heirloom_carrier,
@@ -94,7 +94,7 @@ fn start(pool: SqlitePool) -> JoinHandle<()> {
         });
     scope
         .spawn({
-            let __heirloom_carrier = ::heirloom::__private::Carrier::capture();
+            let __heirloom_carrier = ::heirloom::__private::Carrier::at_spawn();
             |scope| -> u8 {
                 let __heirloom_scope = ::heirloom::__private::Carrier::enter_once(
                     __heirloom_carrier,
@@ -115,7 +115,7 @@ fn start(pool: SqlitePool) -> JoinHandle<()> {
         });
     supervisor
         .spawn({
-            let __heirloom_carrier = ::heirloom::__private::Carrier::capture();
+            let __heirloom_carrier = ::heirloom::__private::Carrier::at_spawn();
             #[allow(
                 unused_mut,
                 clippy::redundant_closure,
@@ -140,7 +140,7 @@ fn start(pool: SqlitePool) -> JoinHandle<()> {
                 })()
             }
         });
-    match &::heirloom::__private::Carrier::capture() {
+    match &::heirloom::__private::Carrier::at_spawn() {
         __heirloom_carrier => {
             pool.broadcast(|context| {
                 let __heirloom_scope = ::heirloom::__private::Carrier::enter_once(

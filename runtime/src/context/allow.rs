@@ -71,7 +71,11 @@ impl Owner {
     /// What it spawns by [`owned`](crate::owned()) from then on is the owner's heir, and stays so when it ends itself. An
     /// actor's name stands for every actor of that name that is running or starts later, except those that other owners
     /// spawned or have allowed; where several owners allow one name, each actor that starts goes to the one with the
-    /// fewest. Allowing the same again changes nothing.
+    /// fewest. One whose owner ends is handed on to nobody in the middle of its work: it is another owner's when that
+    /// allows it again, or when it is restarted. Allowing the same again changes nothing else.
+    ///
+    /// What names its owner inside the task stays that owner's: an owned future that is awaited there or that the task was
+    /// spawned as by hand (`tokio::spawn(owned(future))`), a span that carries an owner, [`Owner::enter`].
     ///
     /// ```
     /// # use heirloom::{Sandbox, Test};
@@ -96,7 +100,8 @@ impl Owner {
 
     /// As [`Owner::allow`], but takes it from whichever owner had allowed it.
     ///
-    /// An actor's name then means every running actor of that name, whoever spawned it.
+    /// An actor's name then means every running actor of that name, whoever had allowed it, except those that other owners
+    /// spawned and that are theirs as long as they run.
     ///
     /// # Errors
     ///

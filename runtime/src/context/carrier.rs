@@ -16,6 +16,8 @@ use tracing::span::{Entered, EnteredSpan};
 pub struct Carrier {
     claim: Option<Claim>,
     span: Span,
+    /// Made where work is handed to a task.
+    birth: bool,
     actor: Option<Arc<Actor>>,
 }
 
@@ -26,7 +28,18 @@ impl Carrier {
         Self {
             claim: stack::claim().map(Claim::inherited),
             span: Span::current(),
+            birth: false,
             actor: None,
+        }
+    }
+
+    /// Captures the current owner and the current span at a spawn: what a task is born with gives way to what the task is
+    /// allowed, unlike an owned future that is awaited somewhere.
+    #[must_use]
+    pub fn at_spawn() -> Self {
+        Self {
+            birth: true,
+            ..Self::capture()
         }
     }
 
@@ -40,6 +53,7 @@ impl Carrier {
         Self {
             claim: Some(Claim::Owned(owner.clone(), Role::Owner)),
             span,
+            birth: false,
             actor: None,
         }
     }
@@ -56,7 +70,7 @@ impl Carrier {
     /// Captures the current owner and the current span for an actor that starts.
     #[must_use]
     pub fn capture_for(actor: &'static str) -> Self {
-        let mut carrier = Self::capture();
+        let mut carrier = Self::at_spawn();
         carrier.start_actor(actor);
         carrier
     }
@@ -69,6 +83,7 @@ impl Carrier {
         Self {
             claim: Some(Claim::Unowned(Arc::new(Exemption { why, at }))),
             span: Span::none(),
+            birth: true,
             actor: None,
         }
     }
@@ -89,17 +104,22 @@ impl Carrier {
         };
         let span = stack::naming_the_owner(|| self.span.enter());
         CarrierEntered {
-            scope: Some(Scope::enter_work(claim, actor)),
+            scope: Some(Scope::enter_work(claim, self.birth, actor)),
             span: Some(span),
         }
     }
 
     /// Enters both until the guard is dropped, and keeps the carrier alive in it.
     pub fn enter_once(self) -> CarrierScope {
+        let actor = self.actor.as_ref().map(|actor| actor.id());
         let span = self.span.entered();
+        let scope = self
+            .claim
+            .map(|claim| Scope::enter_work(claim, self.birth, actor));
         CarrierScope {
-            _scope: self.claim.map(Scope::enter),
+            _scope: scope,
             _span: span,
+            _actor: self.actor,
         }
     }
 }
@@ -131,4 +151,5 @@ pub struct CarrierScope {
     // Dropped in this order: the owner was entered last.
     _scope: Option<Scope>,
     _span: EnteredSpan,
+    _actor: Option<Arc<Actor>>,
 }

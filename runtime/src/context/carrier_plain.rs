@@ -18,6 +18,12 @@ impl Carrier {
         }
     }
 
+    /// The same as [`Carrier::capture`].
+    #[must_use]
+    pub fn at_spawn() -> Self {
+        Self::capture()
+    }
+
     /// Names are for tests.
     pub fn start_actor(&mut self, _name: &'static str) {}
 

@@ -60,8 +60,8 @@ pub fn with_current<R>(f: impl FnOnce(Option<&Owner>) -> R) -> R {
     f(current().as_ref())
 }
 
-/// Where [`current`] looked and what was there. Only made once nobody was found, and in full only the first times that
-/// the same code asks: a service that polls is told again and again, and each time costs.
+/// Where [`current`] looked and what was there. Only made once nobody was found. Who owns what is looked at only the
+/// first times that the same code asks: a service that polls is told again and again, and each time costs.
 pub(crate) fn trail(
     subject: Subject,
     asked_at: Option<Place>,
@@ -72,15 +72,6 @@ pub(crate) fn trail(
     if repeated.is_power_of_two() || repeated == 0 {
         // Below the default of a test's subscriber: a suite that passes says nothing.
         tracing::warn!(target: "heirloom", repeated, "nobody owns a use of {subject}, {asker}");
-    }
-    if repeated >= repeats::IN_FULL {
-        return Trail {
-            steps: Vec::new(),
-            asker,
-            help: Vec::new(),
-            inspection: None,
-            repeated,
-        };
     }
     let exempt = match stack::claim() {
         Some(Claim::Unowned(exempt)) => Some(exempt),
@@ -114,7 +105,7 @@ pub(crate) fn trail(
         steps,
         asker,
         help,
-        inspection: Some(Box::new(inspect_some(SHOWN))),
+        inspection: (repeated < repeats::IN_FULL).then(|| Box::new(inspect_some(SHOWN))),
         repeated,
     }
 }

@@ -30,10 +30,10 @@ impl Scope {
         }
     }
 
-    /// The same for an owned future or closure, which may be an actor's.
-    pub(super) fn enter_work(claim: Claim, actor: Option<ActorId>) -> Self {
+    /// The same for an owned future or closure, which may be what a task was born with, or an actor's.
+    pub(super) fn enter_work(claim: Claim, birth: bool, actor: Option<ActorId>) -> Self {
         let key = stack::next_guard();
-        stack::push_work(key, claim, actor);
+        stack::push_work(key, claim, birth, actor);
         Self {
             key,
             not_send: PhantomData,

@@ -54,8 +54,9 @@ struct Entry {
     claim: Claim,
     /// The task it was entered in: with it, the outermost owned future of a task is known as what the task was born as.
     task: Option<Task>,
-    /// An owned future or closure, not a guard or a span.
-    work: bool,
+    /// The work that a spawn site handed to a task, which was born with it. Whatever else is entered is a scope: an owned
+    /// future may be a message of somebody else's.
+    birth: bool,
     /// The actor that this is the work of.
     actor: Option<ActorId>,
 }
@@ -80,27 +81,44 @@ pub(super) fn push(key: Key, claim: Claim) {
         key,
         claim,
         task: tokio::task::try_id(),
-        work: false,
+        birth: false,
         actor: None,
     });
 }
 
 /// Enters an owned future or closure.
-pub(super) fn push_work(key: Key, claim: Claim, actor: Option<ActorId>) {
+pub(super) fn push_work(key: Key, claim: Claim, birth: bool, actor: Option<ActorId>) {
     enter(Entry {
         key,
         claim,
         task: tokio::task::try_id(),
-        work: true,
+        birth,
         actor,
     });
 }
 
-fn enter(entry: Entry) {
+fn enter(mut entry: Entry) {
     // While a thread ends its thread-locals are gone already: nobody is left who could ask.
-    ENTERED
-        .try_with(|entered| entered.borrow_mut().push(entry))
-        .ok();
+    let entered = ENTERED.try_with(|entered| {
+        let mut entered = entered.borrow_mut();
+        entry.stay_owner(entered.last());
+        entered.push(entry);
+    });
+    entered.ok();
+}
+
+impl Entry {
+    /// Inside an owner's own code its spans and owned futures are its own code, too, as long as they run in the same task.
+    fn stay_owner(&mut self, outer: Option<&Self>) {
+        if let Claim::Owned(owner, role @ Role::Heir) = &mut self.claim
+            && let Some(outer) = outer
+            && let Claim::Owned(same, Role::Owner) = &outer.claim
+            && owner == same
+            && self.task == outer.task
+        {
+            *role = Role::Owner;
+        }
+    }
 }
 
 /// Leaves the innermost scope with this key, wherever it stands. The claim is dropped after the borrow ends: it may be
@@ -163,7 +181,7 @@ fn claim_with_allowances() -> Option<Claim> {
     let allowed = (task.is_some() || actor.is_some())
         .then(|| DIRECTORY.allowed(task, actor))
         .flatten();
-    let allowed = allowed.map(|owner| Claim::Owned(owner, Role::Heir));
+    let allowed = allowed.map(|owner| Claim::Owned(owner, Role::Allowed));
     allowed.or_else(|| known(claim))
 }
 
@@ -185,7 +203,7 @@ impl Innermost {
             };
         };
         let here = |entry: &Entry| entry.task == task;
-        let born = last.work && !outer.last().is_some_and(here);
+        let born = last.birth && !outer.last().is_some_and(here);
         Self {
             claim: Some(last.claim.clone()),
             in_scope: here(last) && !born,

@@ -80,7 +80,7 @@ pub struct Trail {
     pub asker: Asker,
     /// What to write instead, the likeliest first.
     pub help: Vec<&'static str>,
-    /// Who owns what at that moment. Left out, with the steps, once the same asker has been told in full often enough.
+    /// Who owns what at that moment. Left out once the same asker has been told often enough.
     pub inspection: Option<Box<Inspection>>,
     /// How often the same asker has been told the same before.
     pub repeated: u32,
@@ -89,13 +89,6 @@ pub struct Trail {
 impl fmt::Display for Trail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "  {}", self.asker)?;
-        if self.steps.is_empty() {
-            return write!(
-                f,
-                "\n  where an owner was looked for, and what helps, was said in full the first times; this is time {}",
-                self.repeated + 1
-            );
-        }
         f.write_str("\n  looked for an owner in\n")?;
         for (index, (carrier, found)) in self.steps.iter().enumerate() {
             writeln!(f, "    {}. {carrier}: {found}", index + 1)?;
@@ -108,11 +101,20 @@ impl fmt::Display for Trail {
             };
             write!(f, "{lead}{help}")?;
         }
-        if let Some(inspection) = &self.inspection {
-            f.write_str("\n\n")?;
-            inspection.write(f, "  ")?;
+        match &self.inspection {
+            Some(inspection) => {
+                f.write_str("\n\n")?;
+                inspection.write(f, "  ")
+            }
+            None if self.repeated > 0 => {
+                let time = self.repeated + 1;
+                write!(
+                    f,
+                    "\n\n  time {time} for this thread; `heirloom::inspect()` shows who owns what"
+                )
+            }
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -137,6 +139,13 @@ pub struct Ended {
 }
 
 impl Ended {
+    fn how(&self) -> String {
+        match &self.by {
+            Some(Asker { place: None, .. }) => "dropped without a `stop()`".to_owned(),
+            _ => format!("at {}", self.ended_at),
+        }
+    }
+
     /// Tests end by themselves, other owners are ended by somebody.
     pub(crate) fn what(&self) -> &'static str {
         if self.by.is_some() { "owner" } else { "test" }
@@ -162,8 +171,10 @@ impl fmt::Display for Ended {
         )?;
         writeln!(
             f,
-            "  ended: {:.1?} ago, after {:.1?}, at {}",
-            self.ago, self.ran, self.ended_at
+            "  ended: {:.1?} ago, after {:.1?}, {}",
+            self.ago,
+            self.ran,
+            self.how()
         )?;
         if let Some(by) = &self.by {
             writeln!(f, "  ended by: {}", by.who())?;
@@ -248,13 +259,13 @@ impl Taken {
     pub(crate) fn help(&self) -> &'static str {
         match self.why {
             Why::CheckedIn => {
-                "give a session back after its last use, or ask for a new one: `REPO.checkout().await`"
+                "give a session back after its last use; the owner's own code opens a new one: `REPO.checkout().await`"
             }
             Why::ModeChanged(_) => {
-                "set modes before the tests start, since it takes the session from every owner; `REPO.checkout().await` opens a new one"
+                "set modes before the tests start, since it takes the session from every owner; the owner's own code opens a new one: `REPO.checkout().await`"
             }
             Why::TimedOut(_) => {
-                "find what hangs, or raise `ownership_timeout`: on the test, on the repo or on the checkout; `REPO.checkout().await` opens a new session"
+                "find what hangs, or raise `ownership_timeout`: on the test, on the repo or on the checkout; the owner's own code opens a new session: `REPO.checkout().await`"
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What a test says about its default database, and how its sessions are given back.
 
-use crate::error::{BoxError, Why};
+use crate::error::BoxError;
 use crate::harness::Test;
 use crate::isolation::{Fixture, Schema, Verdict};
 use crate::owner::Owner;
@@ -115,6 +115,8 @@ fn package_dir(compiled_in: &'static str) -> PathBuf {
     std::env::var_os("CARGO_MANIFEST_DIR").map_or(compiled_in, PathBuf::from)
 }
 
+pub(super) use crate::repo::abandon;
+
 /// Gives back every session, on a small runtime of its own: the test's is gone, and with it every task that could still
 /// hold a connection.
 pub(super) fn checkin(owner: &Owner, failed: bool, patience: Duration) -> Vec<BoxError> {
@@ -138,10 +140,7 @@ pub(super) fn checkin(owner: &Owner, failed: bool, patience: Duration) -> Vec<Bo
                 path.display()
             );
         }
-        if let Some(taken) = done
-            .taken
-            .filter(|taken| failed && taken.why != Why::CheckedIn)
-        {
+        if let Some(taken) = done.taken.filter(|_| failed) {
             eprintln!("heirloom: the failed test `{owner}` had lost a session\n{taken}");
         }
         errors.extend(done.errors.into_iter().map(BoxError::from));

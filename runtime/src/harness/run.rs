@@ -36,6 +36,9 @@ pub struct Test {
     pub(super) database: super::database::Database,
 }
 
+/// What to do about something that is still there at the end of a test.
+const AT_THE_END: &str = "end it before the test returns, or raise `drain_timeout`";
+
 /// How long the end of a test waits for what the test left running. From the design's settle limit.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -151,14 +154,14 @@ impl Test {
             Ok(turn) => turn,
             Err(error) => return self.report(&self.name, Ok(Err(error)), &[]),
         };
-        let owner = Owner::begin(self.name.clone(), self.at);
+        let ends = Ends(Owner::begin(self.name.clone(), self.at));
+        let owner = ends.0.clone();
         #[cfg(feature = "_database")]
         self.database.set_up(&owner, self.manifest_dir);
         let marked = mark_this_thread(owner.clone());
         let runtime = match self.runtime(&owner) {
             Ok(runtime) => runtime,
             Err(error) => {
-                owner.end();
                 let failure = Failure::new("cannot start its runtime", Some(self.at), error);
                 return self.report(&self.name, Ok(Err(failure)), &[]);
             }
@@ -174,7 +177,7 @@ impl Test {
         failures.extend(too_late(&sandbox));
         let failed = !failures.is_empty() || !self.went_as_planned(&ended);
         failures.extend(self.checkin(&owner, failed));
-        owner.end();
+        drop(ends);
         drop(marked);
         self.report(&self.name, ended, &failures)
     }
@@ -235,6 +238,8 @@ impl Test {
         (waited >= self.drain_timeout).then(|| {
             let error = Error::StillHeld {
                 owner: owner.name().to_owned(),
+                event: "ended",
+                help: AT_THE_END,
                 what: "a `spawn_blocking` task, a task that never yields, or a slow `Drop`"
                     .to_owned(),
                 waited: self.drain_timeout,
@@ -268,7 +273,8 @@ impl Test {
     /// Waits until this test may run, as some run alone.
     #[cfg(feature = "_database")]
     fn turn(&self) -> Result<crate::isolation::Turn, Failure> {
-        crate::isolation::turn(self.database.shared, &self.name)
+        let inside_a_test = crate::context::current().is_some();
+        crate::isolation::turn(self.database.shared, &self.name, inside_a_test)
             .map_err(|error| Failure::new("cannot start", Some(self.at), error))
     }
 
@@ -284,6 +290,18 @@ impl Test {
     fn checkin(&self, _: &Owner, _: bool) -> Vec<Failure> {
         let _ = self.manifest_dir;
         Vec::new()
+    }
+}
+
+/// Ends the owner, whatever happens to the test: if it never got as far as giving its sessions back, they are let go.
+struct Ends(Owner);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        self.0.close(self.0.started_at(), None);
+        #[cfg(feature = "_database")]
+        super::database::abandon(&self.0);
+        self.0.end();
     }
 }
 

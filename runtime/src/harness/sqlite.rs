@@ -11,7 +11,7 @@ use sqlx::{Sqlite, SqlitePool};
 impl FromSandbox for SqlitePool {
     async fn from_sandbox(sandbox: &Sandbox) -> Result<Self, BoxError> {
         let wish = Wish::<Sqlite>::of_argument();
-        Ok(enter_session(sandbox.owner().clone(), wish).await?.0)
+        Ok(enter_session(sandbox.owner().clone(), &wish).await?.0)
     }
 }
 

@@ -9,7 +9,7 @@ use super::dir;
 use crate::error::Error;
 use std::cell::Cell;
 use std::fs::{File, TryLockError};
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 #[must_use]
 pub(crate) struct Turn {
     kind: Kind,
+    test: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +31,7 @@ enum Kind {
 }
 
 struct State {
-    running: usize,
+    running: Vec<String>,
     alone: bool,
     /// How many wait to be alone: those who come later let them go first.
     waiting: usize,
@@ -39,11 +40,13 @@ struct State {
 
 struct Locks {
     turn: File,
+    /// Whether this process has `turn.lock`: a lock that is taken twice is not counted.
+    has_turn: bool,
     alone: File,
 }
 
 static STATE: Mutex<State> = Mutex::new(State {
-    running: 0,
+    running: Vec::new(),
     alone: false,
     waiting: 0,
     locks: None,
@@ -54,16 +57,22 @@ thread_local! {
     static HAS_TURN: Cell<bool> = const { Cell::new(false) };
 }
 
-/// After this long somebody who waits says so.
+/// After this long somebody who waits says so. And whoever has let others go first for so long does so no more: a test
+/// that waits to be alone may be waiting for one that waits for this one, in a process or on a thread of its own.
 const A_WHILE: Duration = Duration::from_secs(10);
 
-/// Waits for a test's turn. It is the thread's: a test that is run inside a test takes part in that one's.
-pub(crate) fn turn(alone: bool, test: &str) -> Result<Turn, Error> {
-    if HAS_TURN.get() {
+/// Waits for a test's turn. A test that is run inside a test, on its thread or on one that is its heir, takes part in that
+/// one's.
+pub(crate) fn turn(alone: bool, test: &str, inside_a_test: bool) -> Result<Turn, Error> {
+    let turn = |kind| Turn {
+        kind,
+        test: test.to_owned(),
+    };
+    if HAS_TURN.get() || inside_a_test {
         return if alone {
             Err(nested(test))
         } else {
-            Ok(Turn { kind: Kind::Inner })
+            Ok(turn(Kind::Inner))
         };
     }
     let kind = if alone {
@@ -74,7 +83,7 @@ pub(crate) fn turn(alone: bool, test: &str) -> Result<Turn, Error> {
         Kind::WithOthers
     };
     HAS_TURN.set(true);
-    Ok(Turn { kind })
+    Ok(turn(kind))
 }
 
 fn nested(test: &str) -> Error {
@@ -97,14 +106,14 @@ fn wait_for_others(test: &str) {
     let mut waits = Waits::of(test, "a test that runs alone (`shared = true`)");
     let mut state = lock();
     loop {
-        match state.run_with_others() {
+        match state.run_with_others(waits.for_a_while()) {
             // Without a directory there is nobody to agree with; a test that uses a database will be told.
             Ok(()) | Err(Blocked::Broken(_)) => break,
             Err(Blocked::Here) => state = waits.until_changed(state),
             Err(Blocked::Elsewhere) => state = waits.a_moment(state),
         }
     }
-    state.running += 1;
+    state.running.push(test.to_owned());
 }
 
 fn wait_to_be_alone(test: &str) -> Result<(), Error> {
@@ -128,25 +137,35 @@ fn wait_to_be_alone(test: &str) -> Result<(), Error> {
     };
     state.waiting -= 1;
     state.alone = found.is_ok();
+    if state.alone {
+        state.running.push(test.to_owned());
+    }
     CHANGED.notify_all();
     found
 }
 
 impl State {
-    fn run_with_others(&mut self) -> Result<(), Blocked> {
-        if self.alone || self.waiting > 0 {
+    fn run_with_others(&mut self, has_waited: bool) -> Result<(), Blocked> {
+        if self.alone || (self.waiting > 0 && !has_waited) {
             return Err(Blocked::Here);
         }
-        let first = self.running == 0;
+        let first = self.running.is_empty();
         let locks = self.locks()?;
-        // Taken also when this process is running tests already: somebody else may be waiting for them to end.
-        free(locks.turn.try_lock(), &turn_path())?;
+        // Asked also when this process is running tests already: somebody else may be waiting for them to end.
+        let had_turn = locks.has_turn;
+        if let Err(blocked) = locks.take_turn()
+            && !(has_waited && matches!(blocked, Blocked::Elsewhere))
+        {
+            return Err(blocked);
+        }
         let taken = if first {
             free(locks.alone.try_lock_shared(), &alone_path())
         } else {
             Ok(())
         };
-        locks.turn.unlock().ok();
+        if !had_turn {
+            locks.leave_turn();
+        }
         taken
     }
 
@@ -155,22 +174,22 @@ impl State {
         if self.alone {
             return Err(Blocked::Here);
         }
-        let others = self.running > 0;
+        let others = !self.running.is_empty();
         let locks = self.locks()?;
-        free(locks.turn.try_lock(), &turn_path())?;
+        locks.take_turn()?;
         if others {
             return Err(Blocked::Here);
         }
         free(locks.alone.try_lock(), &alone_path())?;
-        locks.turn.unlock().ok();
+        locks.leave_turn();
         Ok(())
     }
 
-    fn locks(&mut self) -> Result<&Locks, Blocked> {
+    fn locks(&mut self) -> Result<&mut Locks, Blocked> {
         if self.locks.is_none() {
             self.locks = Some(Locks::open().map_err(Blocked::Broken)?);
         }
-        self.locks.as_ref().ok_or(Blocked::Here)
+        self.locks.as_mut().ok_or(Blocked::Here)
     }
 }
 
@@ -190,8 +209,24 @@ impl Locks {
         dir::create(dir::base())?;
         Ok(Self {
             turn: dir::open(&turn_path())?,
+            has_turn: false,
             alone: dir::open(&alone_path())?,
         })
+    }
+
+    fn take_turn(&mut self) -> Result<(), Blocked> {
+        if !self.has_turn {
+            free(self.turn.try_lock(), &turn_path())?;
+            self.has_turn = true;
+        }
+        Ok(())
+    }
+
+    fn leave_turn(&mut self) {
+        if self.has_turn {
+            self.turn.unlock().ok();
+            self.has_turn = false;
+        }
     }
 }
 
@@ -237,16 +272,29 @@ impl<'a> Waits<'a> {
     fn wait<'s>(&mut self, state: MutexGuard<'s, State>, most: Duration) -> MutexGuard<'s, State> {
         let woken = CHANGED.wait_timeout(state, most);
         let state = woken.unwrap_or_else(PoisonError::into_inner).0;
-        self.say_after_a_while();
+        if !self.said && self.for_a_while() {
+            self.said = true;
+            self.say(&state.running);
+        }
         state
     }
 
-    fn say_after_a_while(&mut self) {
-        if !self.said && self.since.elapsed() >= A_WHILE {
-            self.said = true;
-            let Self { test, what, .. } = self;
-            eprintln!("heirloom: `{test}` has been waiting for {A_WHILE:?} for {what}");
-        }
+    fn for_a_while(&self) -> bool {
+        self.since.elapsed() >= A_WHILE
+    }
+
+    /// Past libtest, which keeps what a test prints until the test ends.
+    fn say(&self, running: &[String]) {
+        let Self { test, what, .. } = self;
+        let running = if running.is_empty() {
+            "none in this process".to_owned()
+        } else {
+            running.join(", ")
+        };
+        let text = format!(
+            "heirloom: `{test}` has been waiting for {A_WHILE:?} for {what}\n  running now: {running}\n"
+        );
+        io::stderr().write_all(text.as_bytes()).ok();
     }
 }
 
@@ -256,10 +304,13 @@ impl Drop for Turn {
         match self.kind {
             Kind::Inner => return,
             Kind::Alone => state.alone = false,
-            Kind::WithOthers => state.running -= 1,
+            Kind::WithOthers => {}
+        }
+        if let Some(place) = state.running.iter().position(|test| *test == self.test) {
+            state.running.swap_remove(place);
         }
         HAS_TURN.set(false);
-        if state.running == 0
+        if state.running.is_empty()
             && let Some(locks) = &state.locks
         {
             locks.alone.unlock().ok();

@@ -138,6 +138,8 @@ impl Lease for SqliteLease {
             self.revoked.store(true, Ordering::Relaxed);
             done.errors.push(Error::StillHeld {
                 owner: self.tenant.name.clone(),
+                event: "ended",
+                help: "end it before the test returns, or raise `drain_timeout`",
                 what: format!(
                     "a connection of its pool ({} open) in a task, a thread or on another runtime",
                     self.pool.size()

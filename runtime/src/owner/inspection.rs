@@ -55,7 +55,7 @@ fn allowances_of(registry: &Registry<Task, Owner>, id: OwnerId) -> Vec<String> {
     let actors = allowances
         .names_of(id)
         .map(|(name, running)| match running {
-            0 => format!("actor `{name}`, which has not started yet"),
+            0 => format!("actor `{name}`, of which none has started for it yet"),
             1 => format!("actor `{name}`"),
             _ => format!("actor `{name}`, {running} of them"),
         });

@@ -33,8 +33,10 @@ pub(crate) struct Ticket(u64);
 pub(crate) enum Role {
     /// The test's own body, or code that named its owner.
     Owner,
-    /// It inherited the owner or was allowed to use its sessions.
+    /// It inherited the owner.
     Heir,
+    /// It was allowed to use the owner's sessions.
+    Allowed,
 }
 
 /// What [`Repo::checkout`](crate::Repo::checkout) found.
@@ -186,7 +188,7 @@ impl<T: Copy + Eq + Hash, O> Registry<T, O> {
         let record = self.owners.get_mut(&id)?;
         let open = record.open.get(&repo).copied();
         Some(match (role, open) {
-            (Role::Heir, _) => (Checkout::AlreadyAllowed, open),
+            (Role::Heir | Role::Allowed, _) => (Checkout::AlreadyAllowed, open),
             (Role::Owner, Some(ticket)) => (Checkout::AlreadyOwner, Some(ticket)),
             (Role::Owner, None) => {
                 let ticket = record.opens(repo, &mut self.tickets);
@@ -205,7 +207,7 @@ impl<T: Copy + Eq + Hash, O> Registry<T, O> {
         let Some(record) = self.owners.get_mut(&id) else {
             return (Checkin::NotFound, None);
         };
-        if role == Role::Heir {
+        if role != Role::Owner {
             return (Checkin::NotOwner, None);
         }
         match record.gives_back(repo) {
@@ -258,7 +260,7 @@ impl<T: Copy + Eq + Hash, O> Registry<T, O> {
         self.modes.suite_starts();
     }
 
-    /// One owner shares its sessions on every repo without a mode of its own, until it ends.
+    /// One owner shares its sessions on every repo, until it ends. Modes that were set before hold again then.
     pub(crate) fn share_everywhere(&mut self, id: OwnerId) {
         if self.owners.contains_key(&id) {
             self.modes.share_everywhere(id);
@@ -287,13 +289,17 @@ impl<T: Copy + Eq + Hash, O> Registry<T, O> {
             if !record.is_some_and(|record| record.open.contains_key(&repo)) {
                 return (ModeChange::NotFound, Vec::new());
             }
-            if role == Role::Heir {
+            if role != Role::Owner {
                 return (ModeChange::NotOwner, Vec::new());
             }
             stays = Some(id);
         }
         self.modes.set(repo, mode);
-        (ModeChange::Ok, self.evict(repo, stays))
+        let evicted = self.evict(repo, stays);
+        for one in &evicted {
+            self.modes.owner_left(one.owner, repo);
+        }
+        (ModeChange::Ok, evicted)
     }
 
     fn evict(&mut self, repo: RepoId, stays: Option<OwnerId>) -> Vec<Evicted> {

@@ -7,9 +7,9 @@ use super::session::Terms;
 use super::sessions;
 use super::{Repo, Supported};
 use crate::context;
-use crate::error::{Asker, Error, Why};
+use crate::error::{Asker, Error};
 use crate::isolation::IsolationLevel;
-use crate::owner::{Checkin, Checkout, DIRECTORY, Evicted, Owner, RepoId, Role};
+use crate::owner::{Checkin, Checkout, Owner, Role};
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::panic::Location;
@@ -17,15 +17,6 @@ use std::pin::Pin;
 use std::time::Duration;
 
 impl<DB: Supported> Repo<DB> {
-    /// For how long a test may have a session on this repo, from its opening, if the test does not say itself:
-    /// `#[sandboxed(ownership_timeout = "..")]`. Then it is taken away and errors say so. Default 120 s, as Ecto's;
-    /// `Duration::MAX` is never.
-    #[must_use]
-    pub const fn ownership_timeout(mut self, limit: Duration) -> Self {
-        self.config.terms.limit = Some(limit);
-        self
-    }
-
     /// Opens the owner's session on this repo, if it has none. Without this a session opens on its first use; it is for
     /// one on terms of its own, and for a new one after [`Repo::checkin`].
     ///
@@ -76,26 +67,15 @@ impl<DB: Supported> Repo<DB> {
         let asker = context::current_role();
         async move {
             match asker {
-                Some((owner, role)) => checkin(&owner, role, repo, by).await,
+                Some((owner, role)) => {
+                    let (checkin, session) = sessions::give_back(&owner, role, repo, by);
+                    sessions::close(session.into_iter().collect()).await?;
+                    Ok(checkin)
+                }
                 None => Ok(Checkin::NotFound),
             }
         }
     }
-}
-
-async fn checkin(owner: &Owner, role: Role, repo: RepoId, by: Asker) -> Result<Checkin, Error> {
-    let (checkin, ticket) = DIRECTORY.write(|registry| registry.checkin(owner.id(), role, repo));
-    if let Some(ticket) = ticket {
-        let evicted = Evicted {
-            owner: owner.id(),
-            repo,
-            ticket,
-        };
-        if let Some(session) = sessions::take(owner, evicted, Why::CheckedIn, Some(by)) {
-            sessions::close(&*session).await?;
-        }
-    }
-    Ok(checkin)
 }
 
 /// A checkout that is to be awaited. From [`Repo::checkout`].

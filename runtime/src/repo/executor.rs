@@ -24,10 +24,9 @@ where
     where
         E: 'q + Execute<'q, DB>,
     {
-        let entered = resolve::enter(self, None);
+        let acquired = resolve::using(self, None, |pool| async move { pool.acquire().await });
         Box::pin(try_stream! {
-            let (pool, pass) = entered.await?;
-            let mut connection = pool.acquire().await.map_err(|error| pass.explain(error))?;
+            let (mut connection, pass) = acquired.await?;
             let mut steps = connection.fetch_many(query);
             while let Some(step) = next(&mut steps).await {
                 yield step.map_err(|error| pass.explain(error))?;
@@ -42,11 +41,11 @@ where
     where
         E: 'q + Execute<'q, DB>,
     {
-        let entered = resolve::enter(self, None);
+        let acquired = resolve::using(self, None, |pool| async move { pool.acquire().await });
         Box::pin(async move {
-            let (pool, pass) = entered.await?;
-            let fetched = async { pool.acquire().await?.fetch_optional(query).await };
-            fetched.await.map_err(|error| pass.explain(error))
+            let (mut connection, pass) = acquired.await?;
+            let fetched = connection.fetch_optional(query).await;
+            fetched.map_err(|error| pass.explain(error))
         })
     }
 
@@ -58,11 +57,11 @@ where
     where
         'p: 'e,
     {
-        let entered = resolve::enter(self, None);
+        let acquired = resolve::using(self, None, |pool| async move { pool.acquire().await });
         Box::pin(async move {
-            let (pool, pass) = entered.await?;
-            let prepared = async { pool.acquire().await?.prepare_with(sql, parameters).await };
-            prepared.await.map_err(|error| pass.explain(error))
+            let (mut connection, pass) = acquired.await?;
+            let prepared = connection.prepare_with(sql, parameters).await;
+            prepared.map_err(|error| pass.explain(error))
         })
     }
 
@@ -70,11 +69,11 @@ where
     where
         'p: 'e,
     {
-        let entered = resolve::enter(self, None);
+        let acquired = resolve::using(self, None, |pool| async move { pool.acquire().await });
         Box::pin(async move {
-            let (pool, pass) = entered.await?;
-            let described = async { pool.acquire().await?.describe(sql).await };
-            described.await.map_err(|error| pass.explain(error))
+            let (mut connection, pass) = acquired.await?;
+            let described = connection.describe(sql).await;
+            described.map_err(|error| pass.explain(error))
         })
     }
 }

@@ -129,11 +129,8 @@ async fn set(repo: RepoId, mode: Mode, role: Role, place: Place) -> Result<ModeC
     let taken = evicted.into_iter().filter_map(|(owner, evicted)| {
         sessions::take(&owner, evicted, why.clone(), Some(by.clone()))
     });
-    // All are out of reach before the first is waited for.
+    // All are out of reach before any is waited for.
     let taken: Vec<_> = taken.collect();
-    let mut failed = None;
-    for session in taken {
-        failed = failed.or(sessions::close(&*session).await.err());
-    }
-    failed.map_or(Ok(change), Err)
+    sessions::close(taken).await?;
+    Ok(change)
 }

@@ -3,7 +3,7 @@
 use super::Supported;
 use super::session::{AnySession as _, InUse, Session};
 use super::sessions::{self, Ask, Sessions, Setup};
-use crate::error::Error;
+use crate::error::{Error, Subject};
 use crate::isolation::{Fixture, Isolate, Lease as _, Schema, Tenant, Verdict, Wanted};
 use crate::owner::{Checkout, Owner, RepoId, Role};
 use sqlx::Pool;
@@ -48,16 +48,17 @@ pub(crate) const fn repo_id<DB: Supported>(name: &'static str) -> RepoId {
 /// The owner's pool on a repo; opens the session if this is its first use. It is in use until the second is dropped.
 pub(crate) async fn enter<DB: Supported>(
     owner: Owner,
-    wish: Wish<DB>,
+    wish: &Wish<DB>,
 ) -> Result<(Pool<DB>, InUse), Error> {
+    owner.require_running(Subject::Repo(wish.ask.repo.name), wish.ask.asked_at)?;
     let (session, in_use) = sessions::enter(&owner, &wish.ask, |session| {
-        open::<DB>(&owner, &wish, session)
+        open::<DB>(&owner, wish, session)
     })
     .await?;
     let Some(lease) = session.lease() else {
         unreachable!("a session is entered only when it is open: heirloom's bug");
     };
-    require_same::<DB>(&owner, &wish, lease).await?;
+    require_same::<DB>(&owner, wish, lease).await?;
     Ok((lease.handle().clone(), in_use))
 }
 

@@ -9,10 +9,11 @@ use super::sessions::Ask;
 use crate::context;
 use crate::error::{Asker, Error, Place, Subject};
 use crate::isolation::{Isolate, Schema};
-use crate::owner::{self, Owner, last_of_repo};
+use crate::owner::{self, Life, Owner, Role, last_of_repo};
 use sqlx::Pool;
 use std::future::Future;
 use std::panic::Location;
+use std::time::Duration;
 
 /// A database that [`Repo`] supports.
 pub trait Supported: Isolate {}
@@ -36,6 +37,16 @@ impl Config {
         },
         orphans: OrphanPolicy::Error,
     };
+
+    pub(super) const fn with_limit(mut self, limit: Duration) -> Self {
+        self.terms.limit = Some(limit);
+        self
+    }
+
+    pub(super) const fn with_orphans(mut self, policy: OrphanPolicy) -> Self {
+        self.orphans = policy;
+        self
+    }
 }
 
 pub(super) fn owner_is_current() -> bool {
@@ -72,47 +83,76 @@ impl Pass {
 
 /// Whose session a use of a repo means.
 enum Whose<DB: Supported> {
-    Owner(Owner),
+    Owner {
+        owner: Owner,
+        /// By an allowance or the repo's mode: the code itself is somebody else's, or nobody's.
+        lent: bool,
+    },
     Plain(Pool<DB>),
     /// It waits for an owner.
     Orphan,
 }
 
-/// The owner is looked up here, synchronously: whoever polls the future later may be somebody else.
-pub(super) fn enter<DB: Supported>(
+/// Uses the repo's pool here and now. The owner is looked up here, synchronously: whoever polls the future later may be
+/// somebody else. What lives on when the owner that lent it a session ends is asked to wait for the next, if the repo
+/// lets orphans wait.
+pub(super) fn using<DB, T, F, Fut>(
     repo: &Repo<DB>,
     asked_at: Option<&'static Location<'static>>,
-) -> impl Future<Output = Result<(Pool<DB>, Pass), Error>> + Send + use<DB> {
+    job: F,
+) -> impl Future<Output = Result<(T, Pass), sqlx::Error>> + Send + use<DB, T, F, Fut>
+where
+    DB: Supported,
+    T: Send,
+    F: Fn(Pool<DB>) -> Fut + Send,
+    Fut: Future<Output = Result<T, sqlx::Error>> + Send,
+{
     let asked_at = asked_at.map(Place::from);
     let wish = repo.wish(Terms::default(), asked_at);
-    let orphans = repo.config.orphans;
-    let found = whose(&wish, orphans);
+    let pause = repo.config.orphans == OrphanPolicy::Pause;
+    let found = whose(&wish, pause);
     async move {
-        let whose = match found? {
-            Whose::Orphan => adopted(&wish).await?,
-            whose => whose,
-        };
-        match whose {
-            Whose::Owner(owner) => {
-                owner.require_running(Subject::Repo(wish.ask.repo.name), asked_at)?;
-                let (pool, in_use) = opening::enter(owner, wish).await?;
-                Ok((pool, Pass(Some(in_use))))
+        let mut found = found?;
+        loop {
+            let (owner, lent) = match found {
+                Whose::Orphan => {
+                    found = adopted(&wish).await?;
+                    continue;
+                }
+                Whose::Plain(pool) => return Ok((job(pool).await?, Pass(None))),
+                Whose::Owner { owner, lent } => (owner, lent),
+            };
+            let failed = match opening::enter(owner.clone(), &wish).await {
+                Ok((pool, in_use)) => match job(pool).await {
+                    Ok(done) => return Ok((done, Pass(Some(in_use)))),
+                    Err(error) => in_use.explain(error),
+                },
+                Err(error) => error.into(),
+            };
+            if !(pause && lent && owner.life() != Life::Running) {
+                return Err(failed);
             }
-            Whose::Plain(pool) => Ok((pool, Pass(None))),
-            Whose::Orphan => unreachable!("an orphan that was adopted is none: heirloom's bug"),
+            found = Whose::Orphan;
         }
     }
 }
 
-fn whose<DB: Supported>(wish: &Wish<DB>, orphans: OrphanPolicy) -> Result<Whose<DB>, Error> {
-    if let Some(owner) = context::current() {
-        return Ok(Whose::Owner(owner));
+fn whose<DB: Supported>(wish: &Wish<DB>, pause: bool) -> Result<Whose<DB>, Error> {
+    let lent_by = |owner: Owner| match owner.life() {
+        Life::Running => Whose::Owner { owner, lent: true },
+        _ if pause => Whose::Orphan,
+        _ => Whose::Owner { owner, lent: true },
+    };
+    match context::current_role() {
+        Some((owner, Role::Allowed)) => return Ok(lent_by(owner)),
+        Some((owner, _)) => return Ok(Whose::Owner { owner, lent: false }),
+        None => {}
     }
     let mode = mode::of(wish.ask.repo);
     match (mode, &wish.given) {
-        (mode::Mode::Shared(owner), _) => Ok(Whose::Owner(owner)),
+        (mode::Mode::Shared(owner), _) => Ok(lent_by(owner)),
         (mode::Mode::Auto, Some(pool)) => Ok(Whose::Plain(pool.clone())),
-        (mode::Mode::Manual, _) if orphans == OrphanPolicy::Pause => Ok(Whose::Orphan),
+        (mode::Mode::Manual, _) if pause => Ok(Whose::Orphan),
         (mode, _) => Err(nobody(wish, &mode)),
     }
 }
@@ -121,7 +161,7 @@ fn whose<DB: Supported>(wish: &Wish<DB>, orphans: OrphanPolicy) -> Result<Whose<
 async fn adopted<DB: Supported>(wish: &Wish<DB>) -> Result<Whose<DB>, Error> {
     let (repo, asked_at) = (wish.ask.repo.name, wish.ask.asked_at);
     let _seen = owner::paused(repo, Asker::now(asked_at));
-    orphan::until_changed(|| match whose(wish, OrphanPolicy::Pause) {
+    orphan::until_changed(|| match whose(wish, true) {
         Ok(Whose::Orphan) => None,
         found => Some(found),
     })

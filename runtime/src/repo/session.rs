@@ -85,6 +85,9 @@ pub(crate) trait AnySession: Any + Send + Sync {
     /// Cuts short whatever is going on in it.
     fn revoke(&self);
 
+    /// Whether somebody has a connection of it.
+    fn is_held(&self) -> bool;
+
     fn checkin(&self, verdict: Verdict, patience: Duration) -> Closing<'_>;
 
     fn view(&self) -> SessionView;
@@ -146,6 +149,11 @@ impl<L: Lease> AnySession for Session<L> {
         &self.gate
     }
 
+    fn is_held(&self) -> bool {
+        let connections = self.lease.get().map(Lease::connections);
+        connections.is_some_and(|(open, idle)| open as usize > idle)
+    }
+
     fn revoke(&self) {
         if let Some(lease) = self.lease.get() {
             lease.revoke();
@@ -154,7 +162,9 @@ impl<L: Lease> AnySession for Session<L> {
 
     fn checkin(&self, verdict: Verdict, patience: Duration) -> Closing<'_> {
         Box::pin(async move {
-            let Some(lease) = self.lease.get() else {
+            // One that is just being opened is waited for, so that nothing comes into being afterwards.
+            let opened = self.lease.get_or_try_init(async || Err(()));
+            let Ok(Ok(lease)) = tokio::time::timeout(patience, opened).await else {
                 return Closed::default();
             };
             let mut closed = lease.checkin(verdict, patience).await;
@@ -216,8 +226,9 @@ impl dyn AnySession {
             }))
         });
         if let Some(Gone::Taken(taken)) = &taken {
+            let held = taken.in_use || self.is_held();
             self.revoke();
-            say(facts.repo.name, taken);
+            say(facts.repo.name, taken, held);
         }
         taken.is_some()
     }
@@ -249,10 +260,10 @@ impl dyn AnySession {
 
 /// Whoever holds a connection itself gets only the database's error, so the reason is said here. A test's subscriber
 /// writes errors by default.
-fn say(repo: &str, taken: &Taken) {
+fn say(repo: &str, taken: &Taken, held: bool) {
     if matches!(taken.why, Why::TimedOut(_)) {
         tracing::error!(target: "heirloom", "the session on repo `{repo}` was taken away\n{taken}");
-    } else if taken.in_use {
+    } else if held {
         tracing::warn!(target: "heirloom", "the session on repo `{repo}` was taken away\n{taken}");
     }
 }

@@ -1,13 +1,16 @@
 //! An owner's sessions, one for each repo it uses: found, opened, taken and given back together at the end.
 
-use super::session::{AnySession, Facts, Gone, InUse, Session, Terms};
+use super::session::{AnySession, Closing, Facts, Gone, InUse, Session, Terms};
 use super::user::User;
 use crate::error::{Asker, Error, Place, SessionView, Subject, Why};
 use crate::isolation::{Closed, Fixture, Lease, Schema, Verdict};
-use crate::owner::{Attached, Checkout, DIRECTORY, Evicted, Owner, RepoId, Role, Ticket, Use};
+use crate::owner::{
+    Attached, Checkin, Checkout, DIRECTORY, Evicted, Owner, RepoId, Role, Ticket, Use,
+};
 use std::any::Any;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 /// What an owner holds: attached to it by this room.
@@ -194,20 +197,41 @@ where
     }
 }
 
+/// Opens it, unless somebody has. One that cannot be opened, or whose opening is dropped half way, is forgotten.
 async fn open_it<L, F, Fut>(
     sessions: &Sessions,
     session: &Arc<Session<L>>,
-    open: F,
+    open: &F,
 ) -> Result<(), Error>
 where
     L: Lease,
     F: Fn(Arc<Session<L>>) -> Fut,
     Fut: Future<Output = Result<L, Error>>,
 {
-    let opened = session.opened(|| open(Arc::clone(session))).await;
-    opened
-        .map(drop)
-        .inspect_err(|_| sessions.not_opened(&**session))
+    let open = || async {
+        let opening = Opening(Some((sessions, &**session)));
+        let lease = open(Arc::clone(session)).await?;
+        opening.done();
+        Ok(lease)
+    };
+    session.opened(open).await.map(drop)
+}
+
+/// A session that is being opened.
+struct Opening<'a>(Option<(&'a Sessions, &'a dyn AnySession)>);
+
+impl Opening<'_> {
+    fn done(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Opening<'_> {
+    fn drop(&mut self) {
+        if let Some((sessions, session)) = self.0.take() {
+            sessions.not_opened(session);
+        }
+    }
 }
 
 /// Opens a session on a repo for the owner, if it has none.
@@ -247,6 +271,10 @@ where
     }
     if let Some(session) = session {
         open_it(sessions, &session, &open).await?;
+        if let Some(Gone::Taken(taken)) = session.gate().closed() {
+            let session: &dyn AnySession = &*session;
+            return Err(session.ended(taken, ask.asked_at, None));
+        }
     }
     Ok(checkout)
 }
@@ -265,10 +293,88 @@ pub(crate) fn take(
     sessions.take(evicted.ticket, why, by)
 }
 
-/// Waits until what was done in a session is rolled back.
-pub(crate) async fn close(session: &dyn AnySession) -> Result<(), Error> {
-    let closed = session.checkin(Verdict::Discard, PATIENCE).await;
-    closed.errors.into_iter().next().map_or(Ok(()), Err)
+/// The owner gives its session on a repo back: decided and out of reach in one step, so that no new checkout comes in
+/// between. What was done in it is rolled back by [`close`].
+pub(crate) fn give_back(
+    owner: &Owner,
+    role: Role,
+    repo: RepoId,
+    by: Asker,
+) -> (Checkin, Option<Arc<dyn AnySession>>) {
+    let sessions: &Sessions = owner.attachment();
+    let slots = sessions.slots();
+    let (checkin, ticket) = DIRECTORY.write(|registry| registry.checkin(owner.id(), role, repo));
+    let session = ticket.and_then(|ticket| {
+        let session = slots.iter().find(|one| one.facts().ticket == ticket)?;
+        Some(Arc::clone(session))
+    });
+    drop(slots);
+    if let Some(session) = &session {
+        session.take(Why::CheckedIn, Some(by));
+    }
+    (checkin, session)
+}
+
+/// Waits until what was done in sessions that were taken is rolled back: in all of them at once.
+pub(crate) async fn close(taken: Vec<Arc<dyn AnySession>>) -> Result<(), Error> {
+    let closing = taken
+        .iter()
+        .map(|session| session.checkin(Verdict::Discard, PATIENCE));
+    let closed = join_all(closing).await;
+    let event = "gave its session back";
+    let help = "let go of it (await or drop it) before the checkin or the change of mode";
+    errors_of(closed, event, help)
+        .into_iter()
+        .next()
+        .map_or(Ok(()), Err)
+}
+
+/// What went wrong, told for what was being done.
+pub(crate) fn errors_of(
+    closed: Vec<Closed>,
+    doing: &'static str,
+    remedy: &'static str,
+) -> Vec<Error> {
+    let mut errors = Vec::new();
+    for closed in closed {
+        let kept = closed.kept;
+        for mut error in closed.errors {
+            if let Error::StillHeld {
+                event, help, what, ..
+            } = &mut error
+            {
+                (*event, *help) = (doing, remedy);
+                what.extend(
+                    kept.iter()
+                        .map(|file| format!(" (its data: {})", file.display())),
+                );
+            }
+            errors.push(error);
+        }
+    }
+    errors
+}
+
+/// Waits for all of them together.
+async fn join_all<'a>(closing: impl Iterator<Item = Closing<'a>>) -> Vec<Closed> {
+    let mut closing: Vec<_> = closing.map(|one| (Some(one), Closed::default())).collect();
+    poll_fn(|cx| {
+        let mut pending = false;
+        for (one, closed) in &mut closing {
+            match one.as_mut().map(|one| one.as_mut().poll(cx)) {
+                Some(Poll::Ready(done)) => (*one, *closed) = (None, done),
+                Some(Poll::Pending) => pending = true,
+                None => {}
+            }
+        }
+        if pending {
+            Poll::Pending
+        } else {
+            Poll::Ready(())
+        }
+    })
+    .await;
+    closing.into_iter().map(|(_, closed)| closed).collect()
 }
 
 /// Lets go of every session of an owner, without waiting: what is in use goes when its users are done.
@@ -287,14 +393,17 @@ pub(crate) async fn checkin_all(
     patience: Duration,
 ) -> Vec<Closed> {
     let sessions: &Sessions = owner.attachment();
-    let open = std::mem::take(&mut *sessions.slots());
-    let mut done = Vec::with_capacity(open.len());
-    for session in open {
-        let mut closed = session.checkin(verdict, patience).await;
+    // They stay until all is done: whoever gives up waiting can still cut their users short.
+    let open = sessions.clone_of_slots();
+    let closing = open
+        .iter()
+        .map(|session| session.checkin(verdict, patience));
+    let mut closed = join_all(closing).await;
+    for (session, closed) in open.iter().zip(&mut closed) {
         if let Some(Gone::Taken(taken)) = session.gate().closed() {
             closed.taken = Some(taken);
         }
-        done.push(closed);
     }
-    done
+    sessions.slots().clear();
+    closed
 }

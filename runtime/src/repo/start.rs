@@ -140,9 +140,12 @@ impl IntoFuture for StartOwner {
             for (repo, open) in self.repos {
                 if let Err(source) = open(started.owner.clone()).await {
                     let owner = started.owner.name().to_owned();
-                    started.stop().await?;
+                    let place = started.at;
+                    // Nobody has used it yet, so nobody can hold anything of it.
+                    started.stop_by(Asker::now(Some(place))).await.ok();
                     return Err(Error::NotStarted {
                         owner,
+                        place,
                         repo,
                         source: Box::new(source),
                     });
@@ -194,16 +197,14 @@ impl StartedOwner {
         self.stop_by(by)
     }
 
-    async fn stop_by(mut self, by: Asker) -> Result<(), Error> {
+    pub(super) async fn stop_by(mut self, by: Asker) -> Result<(), Error> {
         let place = by.place.unwrap_or(self.at);
         self.owner.close(place, Some(by));
         let closed = sessions::checkin_all(&self.owner, Verdict::Discard, PATIENCE).await;
         self.owner.end();
         self.stopped = true;
-        let errors: Vec<Error> = closed
-            .into_iter()
-            .flat_map(|closed| closed.errors)
-            .collect();
+        let help = "let go of it (await or drop it) before you stop the owner";
+        let errors = sessions::errors_of(closed, "was stopped", help);
         if errors.is_empty() {
             return Ok(());
         }

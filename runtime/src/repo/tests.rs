@@ -81,7 +81,7 @@ async fn evict(owner: &Running, repo: RepoId, why: Why) -> Result<(), Error> {
     };
     let by = Some(Asker::now(Some(line(99))));
     let session = sessions::take(&owner.0, evicted, why, by).expect("the session is there");
-    sessions::close(&*session).await
+    sessions::close(vec![session]).await
 }
 
 #[tokio::test]
@@ -350,13 +350,15 @@ async fn one_that_opens_while_its_owner_ends_is_discarded() {
 async fn one_that_opens_while_it_is_taken_is_used_by_nobody() {
     let (owner, world) = (Running::new("early"), World::new([Opens::WhenTold]));
     let a = ask("a", 1);
-    let (entered, evicted) = tokio::join!(enter(&owner, &a, &world), async {
-        let evicted = evict(&owner, a.repo, Why::CheckedIn).await;
-        world.tell();
-        evicted
-    });
+    // The checkin waits for it, so that nothing comes into being afterwards.
+    let (entered, evicted, ()) = tokio::join!(
+        enter(&owner, &a, &world),
+        evict(&owner, a.repo, Why::CheckedIn),
+        async { world.tell() }
+    );
     evicted.expect("closes");
     assert!(matches!(entered, Err(Error::SessionEnded { .. })));
+    assert_eq!(world.log(), ["open 1", "checkin 1: Discard"]);
 }
 
 #[tokio::test]

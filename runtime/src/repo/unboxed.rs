@@ -1,7 +1,7 @@
 //! Real commits in the middle of a test, without an end to its sandbox.
 
 use crate::context::{self, FutureExt as _};
-use crate::error::Error;
+use crate::error::{Asker, Error};
 use crate::owner::Owner;
 use std::future::{Future, IntoFuture as _};
 use std::panic::Location;
@@ -9,7 +9,8 @@ use std::panic::Location;
 /// Runs something outside the sandbox: what it commits is committed, and everybody who is outside the sandbox sees it.
 /// The caller's own sessions are untouched and are its own again afterwards.
 ///
-/// It runs as an owner of its own, which ends with it: so do the tasks that it spawns. Every repo is meant, and each is
+/// It runs as an owner of its own, which ends with it: tasks that it spawns and that go on get errors from then on. Every
+/// repo is meant, and each is
 /// its own pool, if it was given one ([`Repo::connect`](crate::Repo::connect)); for SQLite else a migrated file that
 /// lives as long as the process. What is committed there is for the test to remove.
 ///
@@ -28,7 +29,8 @@ use std::panic::Location;
 ///
 /// # Errors
 ///
-/// [`Error::NotStopped`] when something that it spawned held a connection for more than 5 s after it.
+/// [`Error::NotStopped`] when something that it spawned held a connection for more than 5 s after it; what was committed
+/// is committed all the same.
 ///
 /// # Cancel safety
 ///
@@ -40,8 +42,9 @@ where
     Fut: Future,
 {
     let place = Location::caller();
+    let by = Asker::now(Some(place.into()));
     let name = match context::current() {
-        Some(owner) => format!("unboxed in `{owner}`"),
+        Some(owner) => format!("{owner} (unboxed)"),
         None => format!("unboxed at {place}"),
     };
     // Whose migrations it starts with is decided by who calls this, not by who polls it.
@@ -53,7 +56,7 @@ where
             run()
         };
         let done = run.owned_by(&owner).await;
-        owner.stop().await?;
+        owner.stop_by(by).await?;
         Ok(done)
     }
 }

@@ -109,7 +109,7 @@ impl<T> AnyWork for Work<T> {
 impl BoxedKind {
     /// Makes it the caller's.
     pub fn wrap<T: Boxed>(self, work: T) -> T {
-        work.carried(Carrier::capture())
+        work.carried(Carrier::at_spawn())
     }
 
     /// Makes it the caller's, and an actor of this name.
@@ -127,7 +127,7 @@ impl BoxedKind {
 impl FutureKind {
     /// Makes it the caller's.
     pub fn wrap<F: Future>(self, future: F) -> Owned<F> {
-        Owned::new(future, Carrier::capture())
+        Owned::new(future, Carrier::at_spawn())
     }
 
     /// Makes it the caller's, and an actor of this name.
@@ -145,7 +145,7 @@ impl FutureKind {
 impl ClosureKind {
     /// Makes it the caller's.
     pub fn wrap<F: FnOnce() -> R, R>(self, closure: F) -> impl FnOnce() -> R {
-        carried_fn(closure, Carrier::capture())
+        carried_fn(closure, Carrier::at_spawn())
     }
 
     /// Makes it the caller's, and an actor of this name.

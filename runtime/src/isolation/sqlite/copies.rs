@@ -89,7 +89,13 @@ impl Drop for Copy {
 /// with commits that stay while the process lives.
 pub(super) fn common(template: &Template, repo: &str) -> Result<PathBuf, Error> {
     static MADE: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
-    let name = format!("unboxed-{}-{}.sqlite", safe(repo), template.hash());
+    // Names that look alike to a file system are told apart by their digits.
+    let digits = digits_of(&[repo]);
+    let name = format!(
+        "unboxed-{}-{digits:08x}-{}.sqlite",
+        safe(repo),
+        template.hash()
+    );
     let path = RunDir::current()?.path().join(name);
     let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
     if !made.contains(&path) {
@@ -115,16 +121,20 @@ fn kept_at(tenant: &Tenant) -> PathBuf {
     while !name.is_char_boundary(cut) {
         cut += 1;
     }
+    let digits = digits_of(&[&tenant.package, &tenant.name, tenant.repo]);
+    dir::base()
+        .join("failed")
+        .join(format!("{}-{digits:08x}.sqlite", &name[cut..]))
+}
+
+fn digits_of(parts: &[&str]) -> u32 {
     let mut hash = Sha256::new();
-    for part in [&tenant.package, &tenant.name, tenant.repo] {
+    for part in parts {
         hash.update(part);
         hash.update([0]);
     }
     let digest = hash.finalize();
-    let digits = u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]);
-    dir::base()
-        .join("failed")
-        .join(format!("{}-{digits:08x}.sqlite", &name[cut..]))
+    u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]])
 }
 
 /// What every file system takes.

@@ -114,7 +114,7 @@ impl<T: Copy + Eq + Hash> Allowances<T> {
             }
             Target::Actor(name) => {
                 for actor in self.actors.values_mut() {
-                    if actor.name == name {
+                    if actor.name == name && actor.born.is_none_or(|born| born == id) {
                         actor.allowed = Some(id);
                     }
                 }
@@ -135,12 +135,7 @@ impl<T: Copy + Eq + Hash> Allowances<T> {
     /// An actor that was born to an owner which allowed its name is that owner's; one that was born to another is left
     /// alone. Of those who wait for one that nobody was born to, the one with the fewest gets it, then the oldest.
     pub(super) fn actor_starts(&mut self, name: &'static str, born: Option<OwnerId>) -> ActorId {
-        let waiting = self
-            .names
-            .iter()
-            .filter(|(allowed, owner)| *allowed == name && born.is_none_or(|born| born == *owner))
-            .map(|(_, owner)| *owner);
-        let allowed = waiting.min_by_key(|owner| self.running(name, *owner));
+        let allowed = self.waiting_for(name, born);
         self.started += 1;
         let id = ActorId(self.started);
         let actor = Actor {
@@ -150,6 +145,22 @@ impl<T: Copy + Eq + Hash> Allowances<T> {
         };
         self.actors.insert(id, actor);
         id
+    }
+
+    /// Who is to get an actor of this name.
+    fn waiting_for(&self, name: &str, born: Option<OwnerId>) -> Option<OwnerId> {
+        let names = self.names.iter();
+        let waiting =
+            names.filter(|(of, owner)| *of == name && born.is_none_or(|born| born == *owner));
+        let mut have: BTreeMap<OwnerId, usize> = BTreeMap::new();
+        for actor in self.actors.values().filter(|actor| actor.name == name) {
+            if let Some(owner) = actor.allowed {
+                *have.entry(owner).or_default() += 1;
+            }
+        }
+        waiting
+            .map(|(_, owner)| *owner)
+            .min_by_key(|owner| have.get(owner).copied().unwrap_or(0))
     }
 
     fn running(&self, name: &str, owner: OwnerId) -> usize {
@@ -172,6 +183,7 @@ impl<T: Copy + Eq + Hash> Allowances<T> {
             }
             stays
         });
+        // It is handed on to nobody in the middle of its work: it may hold what it read from the owner that has ended.
         for actor in self.actors.values_mut() {
             if actor.allowed == Some(id) {
                 actor.allowed = None;

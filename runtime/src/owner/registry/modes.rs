@@ -34,8 +34,15 @@ pub(super) struct Modes {
     own: BTreeMap<RepoId, Mode>,
     /// A suite runs here.
     suite: bool,
-    /// Whose sessions are shared where no mode was set.
-    everywhere: Option<OwnerId>,
+    everywhere: Option<Everywhere>,
+}
+
+/// One owner shares its sessions on every repo.
+#[derive(Debug)]
+struct Everywhere {
+    owner: OwnerId,
+    /// The modes that were set before, which hold again afterwards.
+    before: BTreeMap<RepoId, Mode>,
 }
 
 impl Modes {
@@ -48,8 +55,8 @@ impl Modes {
     }
 
     pub(super) fn of(&self, repo: RepoId) -> Mode {
-        let default = || match self.everywhere {
-            Some(owner) => Mode::Shared(owner),
+        let default = || match &self.everywhere {
+            Some(everywhere) => Mode::Shared(everywhere.owner),
             None if self.suite => Mode::Manual,
             None => Mode::Auto,
         };
@@ -68,32 +75,45 @@ impl Modes {
         self.suite = true;
     }
 
+    /// What is set from now on ends with it. One at a time: whoever comes second changes nothing.
     pub(super) fn share_everywhere(&mut self, owner: OwnerId) {
-        self.everywhere = Some(owner);
+        if self.everywhere.is_none() {
+            let before = std::mem::take(&mut self.own);
+            self.everywhere = Some(Everywhere { owner, before });
+        }
+    }
+
+    fn set_modes(&mut self) -> impl Iterator<Item = (&RepoId, &mut Mode)> {
+        let before = self.everywhere.iter_mut();
+        let before = before.flat_map(|everywhere| everywhere.before.iter_mut());
+        self.own.iter_mut().chain(before)
     }
 
     /// An owner no longer has a session on a repo: if it shared that, the repo is manual.
     pub(super) fn owner_left(&mut self, owner: OwnerId, repo: RepoId) {
-        if let Some(mode) = self.own.get_mut(&repo)
-            && *mode == Mode::Shared(owner)
-        {
-            *mode = Mode::Manual;
+        for (of, mode) in self.set_modes() {
+            if *of == repo && *mode == Mode::Shared(owner) {
+                *mode = Mode::Manual;
+            }
         }
     }
 
     /// Which repos are manual now because their owner ended, and whether it shared everything.
     pub(super) fn owner_ended(&mut self, owner: OwnerId) -> (Vec<RepoId>, bool) {
         let mut reverted = Vec::new();
-        for (repo, mode) in &mut self.own {
+        for (repo, mode) in self.set_modes() {
             if *mode == Mode::Shared(owner) {
                 *mode = Mode::Manual;
                 reverted.push(*repo);
             }
         }
-        let everywhere = self.everywhere == Some(owner);
-        if everywhere {
-            self.everywhere = None;
+        reverted.sort_unstable();
+        reverted.dedup();
+        let everywhere = self.everywhere.take_if(|one| one.owner == owner);
+        let was_everywhere = everywhere.is_some();
+        if let Some(Everywhere { before, .. }) = everywhere {
+            self.own = before;
         }
-        (reverted, everywhere)
+        (reverted, was_everywhere)
     }
 }

@@ -131,6 +131,8 @@ impl Lease for Scripted {
         if self.world.0.closes_badly.load(Ordering::Relaxed) {
             closed.errors.push(Error::StillHeld {
                 owner: "a test".to_owned(),
+                event: "ended",
+                help: "end it",
                 what: "the script".to_owned(),
                 waited: patience,
             });

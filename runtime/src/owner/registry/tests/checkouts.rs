@@ -204,7 +204,7 @@ fn an_owner_that_has_ended_has_nothing_and_gets_nothing() {
     assert!(registry.end(A).is_some());
     assert_eq!(registry.end(A), None);
     assert_eq!(registry.use_of(A, MAIN), Use::Ended);
-    for role in [Role::Owner, Role::Heir] {
+    for role in [Role::Owner, Role::Heir, Role::Allowed] {
         assert_eq!(registry.checkout(A, role, MAIN), None);
         let back = registry.checkin(A, role, MAIN);
         assert_eq!(back, (Checkin::NotFound, None));

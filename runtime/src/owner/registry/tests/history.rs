@@ -108,11 +108,47 @@ impl History {
             })
     }
 
+    /// The mode that was set for a repo, if that counts now: what was set before one owner shared everything does not
+    /// while it does, and what was set meanwhile does not afterwards.
     pub(super) fn own_mode(&self, repo: RepoId) -> Option<Mode> {
-        let set = self
+        self.set_mode_in(repo, |place| match self.sharing_since() {
+            Some(since) => place > since,
+            None => !self.was_in_sharing(place),
+        })
+    }
+
+    /// The mode that counts again when nobody shares everything any more.
+    fn hidden_mode(&self, repo: RepoId) -> Option<Mode> {
+        let since = self.sharing_since()?;
+        self.set_mode_in(repo, |place| place < since && !self.was_in_sharing(place))
+    }
+
+    fn sharing_since(&self) -> Option<usize> {
+        let last = self
             .0
             .iter()
-            .rposition(|fact| matches!(fact, ModeSet(on, _) if *on == repo))?;
+            .rposition(|fact| matches!(fact, SharedEverywhere(_)))?;
+        self.everywhere().map(|_| last)
+    }
+
+    fn was_in_sharing(&self, place: usize) -> bool {
+        let began = self.0[..place].iter().rev().find_map(|fact| match fact {
+            SharedEverywhere(id) => Some(*id),
+            _ => None,
+        });
+        let Some(id) = began else { return false };
+        let start = self.0[..place]
+            .iter()
+            .rposition(|fact| *fact == SharedEverywhere(id))
+            .expect("it began");
+        !self.0[start..place].contains(&Ended(id))
+    }
+
+    fn set_mode_in(&self, repo: RepoId, counts: impl Fn(usize) -> bool) -> Option<Mode> {
+        let mut places = (0..self.0.len()).rev();
+        let set = places.find(|place| {
+            matches!(self.0[*place], ModeSet(on, _) if on == repo) && counts(*place)
+        })?;
         let ModeSet(_, mode) = self.0[set] else {
             return None;
         };
@@ -223,7 +259,10 @@ impl History {
             return None;
         }
         let evicted = repos.iter().filter_map(|repo| self.evicted(id, *repo));
-        let shared = |repo: &&RepoId| self.own_mode(**repo) == Some(Mode::Shared(id));
+        let shared = |repo: &&RepoId| {
+            let modes = [self.own_mode(**repo), self.hidden_mode(**repo)];
+            modes.contains(&Some(Mode::Shared(id)))
+        };
         let tasks = (0..=u8::MAX).filter(|task| self.allowed_task(*task) == Some(id));
         let mut names: Vec<_> = self.0.iter().filter_map(Fact::allowed_name).collect();
         names.sort_unstable();
@@ -286,7 +325,7 @@ impl History {
             Session::Open(ticket) => Some(ticket),
             Session::Unused | Session::GivenBack => None,
         };
-        if role == Role::Heir {
+        if role != Role::Owner {
             return Some((Checkout::AlreadyAllowed, open));
         }
         if open.is_some() {
@@ -303,9 +342,10 @@ impl History {
         repo: RepoId,
     ) -> (Checkin, Option<Ticket>) {
         match (self.session(id, repo), role) {
-            (Session::Unused | Session::Open(_) | Session::GivenBack, Role::Heir) => {
-                (Checkin::NotOwner, None)
-            }
+            (
+                Session::Unused | Session::Open(_) | Session::GivenBack,
+                Role::Heir | Role::Allowed,
+            ) => (Checkin::NotOwner, None),
             (Session::Open(ticket), Role::Owner) => {
                 self.0.push(GivenBack(id, repo));
                 (Checkin::Ok, Some(ticket))
@@ -333,7 +373,7 @@ impl History {
     }
 
     pub(super) fn share_everywhere(&mut self, id: OwnerId) {
-        if self.runs(id) {
+        if self.runs(id) && self.everywhere().is_none() {
             self.0.push(SharedEverywhere(id));
         }
     }
@@ -357,7 +397,7 @@ impl History {
                 (_, Session::None | Session::Unused | Session::GivenBack, _) => {
                     Some(ModeChange::NotFound)
                 }
-                (_, Session::Open(_), Role::Heir) => Some(ModeChange::NotOwner),
+                (_, Session::Open(_), Role::Heir | Role::Allowed) => Some(ModeChange::NotOwner),
                 (_, Session::Open(_), Role::Owner) => None,
             };
             if let Some(refused) = refused {
@@ -411,7 +451,8 @@ impl History {
         match target {
             Target::Task(task) => self.0.push(TaskAllowed(*task, id)),
             Target::Actor(name) => {
-                let actors = self.running_actors(name);
+                let mut actors = self.running_actors(name);
+                actors.retain(|actor| self.born(*actor).is_none_or(|born| born == id));
                 self.0.push(NameReassigned(name_of(target), id));
                 self.0
                     .extend(actors.into_iter().map(|of| ActorAllowed(of, id)));
@@ -421,13 +462,18 @@ impl History {
     }
 
     pub(super) fn actor_starts(&mut self, name: Name, born: Option<OwnerId>, new: ActorId) {
+        let next = self.next_for(name, born);
+        self.0.push(ActorStarted(new, name, born));
+        self.0.extend(next.map(|id| ActorAllowed(new, id)));
+    }
+
+    /// Who gets an actor that nobody has.
+    fn next_for(&self, name: &str, born: Option<OwnerId>) -> Option<OwnerId> {
         let mut waiting = self.standing(name);
         waiting.retain(|id| born.is_none_or(|born| born == *id));
         // A stable sort: of those with equally few the oldest stays first.
         waiting.sort_by_key(|id| self.count(name, *id));
-        self.0.push(ActorStarted(new, name, born));
-        self.0
-            .extend(waiting.first().map(|id| ActorAllowed(new, *id)));
+        waiting.first().copied()
     }
 
     pub(super) fn actor_ends(&mut self, actor: ActorId) {

@@ -259,7 +259,7 @@ fn an_end_lists_the_repos_that_are_manual_by_it() {
 }
 
 #[test]
-fn what_is_shared_everywhere_is_shared_on_repos_without_a_mode_of_their_own() {
+fn what_is_shared_everywhere_is_shared_on_every_repo_and_then_as_it_was() {
     let mut registry = three();
     registry.suite_starts();
     let b = registry.opened(B, MAIN);
@@ -268,10 +268,19 @@ fn what_is_shared_everywhere_is_shared_on_repos_without_a_mode_of_their_own() {
     registry.share_everywhere(A);
     assert_eq!(registry.mode(MAIN), Mode::Shared(A));
     assert_eq!(registry.mode(LEDGER), Mode::Shared(A));
-    assert_eq!(registry.mode(PG), Mode::Auto);
-    assert_eq!(own_modes(&registry), [(PG, Mode::Auto)]);
+    assert_eq!(registry.mode(PG), Mode::Shared(A));
+    assert_eq!(own_modes(&registry), []);
     // No repo's mode was set: nobody loses a session.
     assert_eq!(registry.use_of(B, MAIN), Use::Open(b));
+    // One at a time.
+    registry.share_everywhere(B);
+    assert_eq!(registry.mode(MAIN), Mode::Shared(A));
+    let (answer, _) = registry.set_mode(LEDGER, Mode::Auto, Role::Owner);
+    assert_eq!(answer, ModeChange::Ok);
+    assert_eq!(own_modes(&registry), [(LEDGER, Mode::Auto)]);
+    registry.end(A);
+    assert_eq!(registry.mode(MAIN), Mode::Manual);
+    assert_eq!(own_modes(&registry), [(PG, Mode::Auto)]);
 }
 
 #[test]

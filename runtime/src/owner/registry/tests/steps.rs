@@ -56,7 +56,8 @@ fn step() -> impl Strategy<Value = Step> {
     let slot = || prop_oneof![3 => 0..2usize, 1 => 0..OWNERS];
     let repo = || prop_oneof![3 => Just(MAIN), 1 => prop::sample::select(REPOS.to_vec())];
     let name = || prop::sample::select(NAMES.to_vec());
-    let role = || prop_oneof![3 => Just(Role::Owner), 1 => Just(Role::Heir)];
+    let role =
+        || prop_oneof![3 => Just(Role::Owner), 1 => Just(Role::Heir), 1 => Just(Role::Allowed)];
     let which = || {
         prop_oneof![
             3 => Just(Which::Last),
