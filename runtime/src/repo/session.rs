@@ -125,18 +125,12 @@ impl<L: Lease> Session<L> {
     }
 
     /// Opens it, unless somebody has.
-    pub(super) async fn opened<F, Fut>(self: &Arc<Self>, open: F) -> Result<&L, Error>
+    pub(super) async fn opened<F, Fut>(&self, open: F) -> Result<&L, Error>
     where
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<L, Error>>,
     {
-        let open = async {
-            let lease = open().await?;
-            let session = Arc::clone(self) as Arc<dyn AnySession>;
-            super::timeouts::watch(&session);
-            Ok(lease)
-        };
-        self.lease.get_or_try_init(|| open).await
+        self.lease.get_or_try_init(open).await
     }
 }
 

@@ -1,6 +1,7 @@
 //! An owner's sessions, one for each repo it uses: found, opened, taken and given back together at the end.
 
 use super::session::{AnySession, Closing, Facts, Gone, InUse, Session, Terms};
+use super::timeouts;
 use super::user::User;
 use crate::error::{Asker, Error, Place, SessionView, Subject, Why};
 use crate::isolation::{Closed, Fixture, Lease, Schema, Verdict};
@@ -212,6 +213,8 @@ where
         let opening = Opening(Some((sessions, &**session)));
         let lease = open(Arc::clone(session)).await?;
         opening.done();
+        let session = Arc::clone(session) as Arc<dyn AnySession>;
+        timeouts::watch(&session);
         Ok(lease)
     };
     session.opened(open).await.map(drop)
