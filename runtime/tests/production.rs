@@ -97,3 +97,26 @@ fn a_repo_is_the_pool_it_was_given_and_is_given_one_once() {
         ));
     });
 }
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn what_a_repo_says_for_tests_changes_nothing() {
+    use heirloom::{OrphanPolicy, Repo};
+    use sqlx::Sqlite;
+    use std::time::Duration;
+
+    static REPO: Repo<Sqlite> = Repo::new()
+        .orphans(OrphanPolicy::Pause)
+        .ownership_timeout(Duration::ZERO);
+    block_on(async {
+        // It neither waits for an owner nor loses anything.
+        let one = || sqlx::query_scalar::<_, i64>("SELECT 1");
+        one().fetch_one(&REPO).await.expect_err("no pool yet");
+        REPO.connect("sqlite::memory:").await.expect("it connects");
+        let mut transaction = REPO.begin().await.expect("a transaction");
+        assert_eq!(one().fetch_one(&mut *transaction).await.expect("a row"), 1);
+        transaction.commit().await.expect("it is nobody's to take");
+        let by_task = tokio::spawn(one().fetch_one(&REPO)).await;
+        assert_eq!(by_task.expect("no panic").expect("a row"), 1);
+    });
+}

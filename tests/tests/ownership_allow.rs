@@ -291,6 +291,34 @@ fn what_another_owner_allows_is_refused_and_stays_there_until_it_is_reassigned()
 }
 
 #[test]
+fn reassigning_a_name_leaves_the_actors_that_another_running_owner_spawned() {
+    drop(test("allow::spawned").run(|_: Sandbox| async move {
+        let first = Owner::start("allow::spawns").repo(&REPO).await?;
+        let second = Owner::start("allow::takes").repo(&REPO).await?;
+        insert(&REPO, ADA).owned_by(&first).await?;
+        let (ask, work) = work();
+        let actor = {
+            let _scope = first.enter();
+            heirloom::owned(work).named("allow_spawned")
+        };
+        let spawned = Worker {
+            ask,
+            task: nobodys().spawn(actor),
+        };
+        let nobodys_own = Worker::named("allow_spawned");
+        first.allow("allow_spawned")?;
+        assert_eq!(spawned.count().await?, 1);
+        assert_eq!(nobodys_own.count().await?, 1);
+        second.reassign("allow_spawned")?;
+        assert_eq!(spawned.count().await?, 1, "it is the first's by birth");
+        assert_eq!(nobodys_own.count().await?, 0, "it was only lent");
+        first.stop().await?;
+        second.stop().await?;
+        Ok(())
+    }));
+}
+
+#[test]
 fn the_end_of_the_first_owner_does_not_revoke_what_was_reassigned() {
     drop(
         test("allow::reassigned").run(|sandbox: Sandbox| async move {

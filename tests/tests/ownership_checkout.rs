@@ -1,11 +1,17 @@
 //! Taking a session on terms of one's own, and giving it back before the owner ends.
 
-use heirloom::FutureExt as _;
-use heirloom::{Checkin, Checkout, Error, IsolationLevel, Owner, Repo, Sandbox};
-use heirloom_tests::{MIGRATOR, count, empty_dir, file_of, insert, nobodys, ours, says, test};
+use heirloom::{
+    Checkin, Checkout, Error, FutureExt as _, IsolationLevel, Owner, Repo, Sandbox, owned,
+    owned_task, unboxed,
+};
+use heirloom_tests::{
+    MIGRATOR, child, count, empty_dir, file_of, insert, nobodys, ours, says, test,
+};
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Sqlite, SqlitePool};
+use std::task::{Context, Poll, Waker};
+use tracing::{Instrument as _, error_span};
 
 static REPO: Repo<Sqlite> = Repo::new();
 
@@ -264,8 +270,6 @@ fn a_repo_whose_migrations_fail_does_not_harm_the_others() {
 
 #[test]
 fn a_checkout_that_is_dropped_halfway_is_made_by_the_next_use() {
-    use std::future::IntoFuture as _;
-    use std::task::{Context, Poll, Waker};
     drop(test("checkout::dropped").run(|_: Sandbox| async move {
         drop(REPO.checkout());
         let mut asked = REPO.checkout().into_future();
@@ -294,4 +298,101 @@ fn an_owners_checkin_gives_back_no_other_owners_session() {
         other.stop().await?;
         Ok(())
     }));
+}
+
+/// Gives the session back and asks for a new one.
+async fn renewed() -> Result<(Checkin, Checkout), Error> {
+    Ok((REPO.checkin().await?, REPO.checkout().await?))
+}
+
+#[owned_task]
+async fn renewed_by_helper() -> Result<(Checkin, Checkout), Error> {
+    renewed().await
+}
+
+#[test]
+fn the_body_is_the_owner_itself_also_in_spans_and_in_owned_work_that_it_awaits() {
+    drop(test("checkout::inline").run(|_: Sandbox| async move {
+        let own = (Checkin::Ok, Checkout::New);
+        insert(&REPO, ADA).await?;
+        assert_eq!(renewed().await?, own);
+        let (back, anew) = {
+            let _entered = error_span!("step").entered();
+            (REPO.checkin(), REPO.checkout())
+        };
+        assert_eq!((back.await?, anew.await?), own);
+        assert_eq!(renewed().instrument(error_span!("step")).await?, own);
+        assert_eq!(renewed_by_helper().await?, own);
+        assert_eq!(owned(renewed()).await?, own);
+        let all = owned(renewed_by_helper().instrument(error_span!("step")));
+        assert_eq!(all.instrument(error_span!("outer")).await?, own);
+        Ok(())
+    }));
+}
+
+#[test]
+fn a_spawned_task_is_an_heir_also_in_spans_and_in_owned_work() {
+    drop(test("checkout::spawned").run(|_: Sandbox| async move {
+        let heirs = (Checkin::NotOwner, Checkout::AlreadyAllowed);
+        insert(&REPO, ADA).await?;
+        for task in [
+            tokio::spawn(renewed()),
+            tokio::spawn(owned(renewed())),
+            tokio::spawn(renewed_by_helper()),
+            tokio::spawn(renewed().instrument(error_span!("step"))),
+            tokio::spawn(async { owned(renewed_by_helper()).await }),
+        ] {
+            assert_eq!(task.await??, heirs);
+        }
+        assert_eq!(count(&REPO).await?, 1, "it is the test's as before");
+        Ok(())
+    }));
+}
+
+#[test]
+fn a_checkout_outside_the_sandbox_that_is_cancelled_half_way_leaves_no_trace() {
+    let process = std::process::id();
+    for polls in 0..3 {
+        // A schema that nobody has used yet takes a while to be there.
+        let name = format!("ownership_checkout_cancelled_{polls}");
+        let migrations = empty_dir(env!("CARGO_TARGET_TMPDIR"), &name);
+        let schema = format!("CREATE TABLE guests (email TEXT); -- {polls} of {process}");
+        std::fs::write(migrations.join("1_start.sql"), schema).expect("written");
+        let path = migrations.to_str().expect("text").to_owned().leak();
+        let cancels = test("checkout::cancelled").migrations_dir(path);
+        drop(cancels.run(|sandbox: Sandbox| async move {
+            let mut asked = REPO.checkout().sandbox(false).into_future();
+            for _ in 0..polls {
+                let polled = asked.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+                assert!(polled.is_pending(), "or it is not cancelled half way");
+            }
+            drop(asked);
+            let seen = sandbox.inspect();
+            let own = seen.owners.iter().find(|one| one.name == sandbox.name());
+            assert!(own.is_some_and(|own| own.sessions.is_empty()), "{seen}");
+            insert(&REPO, ADA).await?;
+            assert_eq!(REPO.checkout().await?, Checkout::AlreadyOwner);
+            assert_eq!(unboxed(|| count(&REPO)).await??, 0, "{polls} polls");
+            Ok(())
+        }));
+    }
+}
+
+#[test]
+fn a_failed_test_says_that_it_had_checked_in_what_it_still_held() {
+    let dir = empty_dir(env!("CARGO_TARGET_TMPDIR"), "ownership_checkout_held");
+    let program = env!("CARGO_BIN_EXE_heirloom-child");
+    let output = child(program, &["checks-in-what-it-holds"], &dir).output();
+    let output = output.expect("it runs");
+    assert!(!output.status.success(), "the test fails");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    println!("{stderr}");
+    for part in [
+        "the failed test `child::holds` had lost a session",
+        "owner: `child::holds`",
+        "by a checkin, from",
+        "heirloom-child.rs:",
+    ] {
+        assert!(stderr.contains(part), "`{part}` is missing in: {stderr}");
+    }
 }

@@ -294,3 +294,43 @@ fn a_mode_of_one_repo_is_not_that_of_another() {
         Ok(())
     }));
 }
+
+#[test]
+fn a_change_waits_for_all_who_hold_a_connection_together_not_one_after_the_other() {
+    static REPO: Repo<Sqlite> = Repo::named("modes_together").migrator(&MIGRATOR);
+    drop(test("modes::together").run(|_: Sandbox| async move {
+        let modes = [Mode::Auto, Mode::Manual, Mode::Auto];
+        for (last, mode) in modes.into_iter().enumerate() {
+            let (mut owners, mut held, mut files) = (Vec::new(), Vec::new(), Vec::new());
+            for name in ["modes::one", "modes::two", "modes::three"] {
+                let owner = Owner::start(name).repo(&REPO).await?;
+                files.push(file_of(&REPO).owned_by(&owner).await?);
+                let holds = async { REPO.acquire().await };
+                held.push(holds.owned_by(&owner).await?);
+                owners.push(owner);
+            }
+            let change = tokio::spawn(async move { REPO.set_mode(mode).await });
+            let still_held = held.remove(last);
+            let its_file = files.remove(last);
+            drop(held);
+            // The two others are done while it is still waited for, whichever it is.
+            eventually(|| match files.iter().find(|file| file.exists()) {
+                Some(file) => Err(format!("{} is there", file.display())),
+                None => Ok(()),
+            })
+            .await;
+            drop(still_held);
+            let change = change.await?;
+            assert!(
+                matches!(change, Ok(ModeChange::Ok)),
+                "number {last}: {change:?}"
+            );
+            assert!(!its_file.exists());
+            for owner in owners {
+                owner.stop().await?;
+            }
+        }
+        assert_eq!(REPO.set_mode(Mode::Manual).await?, ModeChange::Ok);
+        Ok(())
+    }));
+}

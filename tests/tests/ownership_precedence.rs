@@ -5,7 +5,8 @@ use heirloom::{FutureExt as _, Mode, ModeChange, Owner, Repo, Sandbox, StartedOw
 use heirloom_tests::{MIGRATOR, count, insert, nobodys, test};
 use sqlx::Sqlite;
 use std::future::Future;
-use tokio::sync::oneshot;
+use std::pin::Pin;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 
@@ -70,7 +71,6 @@ fn a_scope_entered_inside_a_task_wins_over_the_tasks_allowance() {
 }
 
 #[test]
-#[ignore = "bug: an owned future that a plain task awaits is taken for what the task was born as"]
 fn an_owned_future_awaited_inside_a_task_wins_over_the_tasks_allowance() {
     drop(test("precedence::future").run(|_: Sandbox| async move {
         let (one, two) = (owner("p::one", 1).await?, owner("p::two", 2).await?);
@@ -81,6 +81,78 @@ fn an_owned_future_awaited_inside_a_task_wins_over_the_tasks_allowance() {
         }));
         assert_eq!(allowed(&one, go, task).await.expect("allowed")?, 2);
         Ok(stop([one, two]).await?)
+    }));
+}
+
+type Message = Pin<Box<dyn Future<Output = sqlx::Result<()>> + Send>>;
+
+/// A server of the application's: one task that does what it is sent.
+fn server() -> (mpsc::UnboundedSender<Message>, JoinHandle<sqlx::Result<()>>) {
+    let (send, mut inbox) = mpsc::unbounded_channel::<Message>();
+    let serves = async move {
+        while let Some(message) = inbox.recv().await {
+            message.await?;
+        }
+        Ok(())
+    };
+    (send, nobodys().spawn(serves))
+}
+
+/// What this server does for each of two owners, when the second sends it this message and the first allowed it.
+async fn served(name: &str, message: impl FnOnce(&Owner) -> Message) -> [i64; 2] {
+    let allows = owner(&format!("{name}_allows"), 0).await.expect("started");
+    let sends = owner(&format!("{name}_sends"), 0).await.expect("started");
+    let (send, server) = server();
+    allows.allow(&server).expect("it runs");
+    send.send(message(&sends)).expect("it serves");
+    // Between its messages it is what it was allowed to be.
+    let own = async { insert(&REPO, "between@example.org").await };
+    send.send(Box::pin(own)).expect("it serves");
+    drop(send);
+    server.await.expect("no panic").expect("served");
+    let mut seen = [0; 2];
+    for (count_of, owner) in seen.iter_mut().zip([&allows, &sends]) {
+        let all =
+            sqlx::query_scalar("SELECT count(*) FROM guests WHERE email = 'sent@example.org'");
+        *count_of = async { all.fetch_one(&REPO).await }
+            .owned_by(owner)
+            .await
+            .expect("counted");
+    }
+    assert_eq!(
+        count(&REPO).owned_by(&allows).await.expect("counted"),
+        seen[0] + 1
+    );
+    stop([allows, sends]).await.expect("stopped");
+    seen
+}
+
+/// Born to whoever calls it, whoever awaits it.
+#[owned_task]
+async fn sent() -> sqlx::Result<()> {
+    insert(&REPO, "sent@example.org").await
+}
+
+#[test]
+fn a_message_is_its_senders_in_a_task_that_another_owner_allowed() {
+    drop(test("precedence::message").run(|_: Sandbox| async move {
+        let by_name = served("p::by_name", |sender| {
+            Box::pin(insert(&REPO, "sent@example.org").owned_by(sender))
+        });
+        assert_eq!(by_name.await, [0, 1]);
+        Ok(())
+    }));
+}
+
+#[test]
+fn what_an_owned_async_fn_made_is_its_callers_in_a_task_that_another_owner_allowed() {
+    drop(test("precedence::owned_fn").run(|_: Sandbox| async move {
+        let by_call = served("p::by_call", |sender| {
+            let _scope = sender.enter();
+            Box::pin(sent())
+        });
+        assert_eq!(by_call.await, [0, 1]);
+        Ok(())
     }));
 }
 

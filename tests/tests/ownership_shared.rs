@@ -1,7 +1,7 @@
 //! Tests that run alone and lend their sessions to everybody. A binary of its own: every test of the process waits for
 //! them.
 
-use heirloom::{Error, Mode, Repo, Sandbox, Test};
+use heirloom::{Error, Mode, ModeChange, Repo, Sandbox, Test};
 use heirloom_tests::{
     MIGRATOR, child, count, empty_dir, failure_of, file_of, first_line, insert, nobodys, ours,
     runtime, says, test, wait_until,
@@ -268,4 +268,144 @@ fn a_shared_test_that_fails_gives_up_its_turn_and_its_mode() {
         assert_eq!(REPO.mode(), Mode::Manual);
         Ok(())
     }));
+}
+
+/// Does this on a thread of its own, which may take half a minute.
+fn in_time(what: impl FnOnce() + Send + 'static) {
+    let thread = std::thread::spawn(what);
+    wait_until(|| {
+        (thread.is_finished())
+            .then_some(())
+            .ok_or_else(|| "it hangs".to_owned())
+    });
+    thread.join().expect("it passes");
+}
+
+/// Runs a test on a thread that is an heir of the one that runs.
+async fn runs_a_test_inside(name: &'static str) -> Result<(), tokio::task::JoinError> {
+    let inner = move || {
+        let mut ran = false;
+        let out = &mut ran;
+        drop(test(name).run(|sandbox: Sandbox| async move {
+            insert(&REPO, ADA).await?;
+            assert_eq!(count(&REPO).await?, 1, "it has a session of its own");
+            assert_eq!(sandbox.name(), name);
+            *out = true;
+            Ok(())
+        }));
+        assert!(ran);
+    };
+    tokio::task::spawn_blocking(inner).await
+}
+
+#[test]
+fn a_test_on_a_blocking_thread_of_a_shared_one_is_part_of_it() {
+    let _turn = one_by_one();
+    in_time(|| {
+        drop(
+            test("shared::contains")
+                .shared()
+                .run(|_: Sandbox| async move {
+                    insert(&REPO, ADA).await?;
+                    runs_a_test_inside("shared::contained").await?;
+                    assert_eq!(count(&REPO).await?, 1);
+                    assert_eq!(nobodys().spawn(count(&REPO)).await??, 1, "still shared");
+                    Ok(())
+                }),
+        );
+    });
+}
+
+#[test]
+fn a_test_on_a_blocking_thread_of_another_is_part_of_it_while_a_shared_one_waits() {
+    static ENDED: AtomicBool = AtomicBool::new(false);
+    let _turn = one_by_one();
+    in_time(|| {
+        let mut alone = None;
+        let waiting = &mut alone;
+        drop(test("shared::runs_others").run(|_: Sandbox| async move {
+            runs_a_test_inside("shared::inner_before").await?;
+            let file = file_of(&REPO).await?;
+            let dir = file.ancestors().nth(3).expect("heirloom's directory");
+            *waiting = Some(std::thread::spawn(|| {
+                drop(test("shared::comes").shared().run(|_: Sandbox| async move {
+                    assert!(ENDED.load(SeqCst), "the other one is over");
+                    Ok(())
+                }));
+            }));
+            wait_until(|| somebody_waits_to_be_alone(dir));
+            runs_a_test_inside("shared::inner_meanwhile").await?;
+            ENDED.store(true, SeqCst);
+            Ok(())
+        }));
+        alone.expect("started").join().expect("it passes");
+    });
+}
+
+#[test]
+fn it_shares_a_repo_whose_mode_was_set_before_and_leaves_that_mode_as_it_was() {
+    static SET: Repo<Sqlite> = Repo::named("shared_set_before").migrator(&MIGRATOR);
+    let _turn = one_by_one();
+    let shares = || {
+        drop(
+            test("shared::shares_all")
+                .shared()
+                .run(|sandbox: Sandbox| async move {
+                    insert(&SET, ADA).await?;
+                    assert_eq!(SET.mode(), Mode::Shared(sandbox.owner().clone()));
+                    assert_eq!(nobodys().spawn(count(&SET)).await??, 1);
+                    Ok(())
+                }),
+        );
+    };
+    drop(test("shared::by_hand").run(|sandbox: Sandbox| async move {
+        insert(&SET, ADA).await?;
+        let mode = Mode::Shared(sandbox.owner().clone());
+        assert_eq!(SET.set_mode(mode).await?, ModeChange::Ok);
+        Ok(())
+    }));
+    assert_eq!(SET.mode(), Mode::Manual, "its owner has ended");
+    shares();
+    assert_eq!(SET.mode(), Mode::Manual);
+    for mode in [Mode::Auto, Mode::Manual] {
+        let change = nobodys().block_on(SET.set_mode(mode.clone()));
+        assert_eq!(change.expect("set"), ModeChange::Ok);
+        shares();
+        assert_eq!(SET.mode(), mode);
+    }
+}
+
+#[test]
+fn a_mode_that_is_set_while_it_runs_ends_with_it() {
+    static SET: Repo<Sqlite> = Repo::named("shared_set_meanwhile").migrator(&MIGRATOR);
+    let _turn = one_by_one();
+    drop(test("shared::sets").shared().run(|_: Sandbox| async move {
+        assert_eq!(SET.set_mode(Mode::Auto).await?, ModeChange::Ok);
+        assert_eq!(SET.mode(), Mode::Auto);
+        Ok(())
+    }));
+    assert_eq!(SET.mode(), Mode::Manual);
+}
+
+#[test]
+fn one_whose_runtime_cannot_be_built_leaves_no_owner_and_shares_nothing() {
+    let _turn = one_by_one();
+    let panics = || {
+        let none = test("shared::no_worker").multi_thread().worker_threads(0);
+        none.shared().run(|_: Sandbox| async { Ok(()) })
+    };
+    let text = failure_of(panics);
+    println!("{text}");
+    let seen = heirloom::inspect();
+    let left = seen
+        .owners
+        .iter()
+        .any(|one| one.name == "shared::no_worker");
+    assert!(!left, "{seen}");
+    assert_eq!(REPO.mode(), Mode::Manual);
+    // Its turn is over, too.
+    in_time(|| {
+        let next = test("shared::after_no_worker").shared();
+        drop(next.run(|_: Sandbox| async { Ok(()) }));
+    });
 }

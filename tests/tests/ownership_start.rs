@@ -1,12 +1,13 @@
 //! Owners that are started by hand: over one repo or several, inside tests and outside, and how they end.
 
-use heirloom::{Checkout, Error, FutureExt as _, Life, Owner, Repo, Sandbox};
+use heirloom::{Checkout, Error, FutureExt as _, Life, Owner, Repo, Sandbox, unboxed};
 use heirloom_tests::{
     MIGRATOR, count, eventually, file_of, insert, kept_of, nobodys, ours, says, test, users_of,
 };
 use sqlx::Sqlite;
 use sqlx::migrate::Migrator;
 use std::path::Path;
+use std::task::{Context, Waker};
 
 static REPO: Repo<Sqlite> = Repo::new();
 static SECOND: Repo<Sqlite> = Repo::named("start_second").migrator(&MIGRATOR);
@@ -332,4 +333,32 @@ fn a_test_ends_with_what_it_started_and_did_not_stop() {
     }));
     let file = left.expect("set");
     heirloom_tests::wait_until(|| is_gone(&file));
+}
+
+#[test]
+fn a_stop_that_is_cancelled_half_way_lets_nobody_commit_outside_the_sandbox() {
+    static OUTSIDE: Repo<Sqlite> = Repo::named("start_outside").migrator(&MIGRATOR);
+    drop(test("start::cancels").run(|_: Sandbox| async move {
+        for polls in 0..4 {
+            let owner = Owner::start("start::cancelled").sandbox(false);
+            let owner = owner.repo(&OUTSIDE).await?;
+            let begun = async { OUTSIDE.begin().await };
+            let mut held = begun.owned_by(&owner).await?;
+            let insert = sqlx::query("INSERT INTO guests (email) VALUES (?)").bind(ADA);
+            insert.execute(&mut *held).await?;
+            let mut stop = Box::pin(owner.stop());
+            for _ in 0..polls {
+                let polled = stop.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+                assert!(polled.is_pending(), "its transaction is held");
+            }
+            drop(stop);
+            held.commit().await.expect_err("its owner has ended");
+            let seen = heirloom::inspect();
+            let left = seen.owners.iter().any(|one| one.name == "start::cancelled");
+            assert!(!left, "{seen}");
+            let committed = unboxed(|| count(&OUTSIDE)).await??;
+            assert_eq!(committed, 0, "cancelled after {polls} polls");
+        }
+        Ok(())
+    }));
 }

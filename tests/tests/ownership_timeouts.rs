@@ -2,7 +2,8 @@
 
 use heirloom::{Checkout, Error, FutureExt as _, Mode, ModeChange, Owner, Repo, Sandbox};
 use heirloom_tests::{
-    MIGRATOR, count, eventually, file_of, insert, nobodys, ours, says, test, users_of,
+    MIGRATOR, child, count, empty_dir, eventually, file_of, insert, nobodys, ours, says, test,
+    users_of,
 };
 use sqlx::Sqlite;
 use std::time::Duration;
@@ -251,4 +252,17 @@ fn a_late_deadline_does_not_hit_the_next_session() {
         assert_eq!(count(&REPO).await?, 1);
         Ok(())
     }));
+}
+
+#[test]
+fn a_subscriber_that_panics_when_it_is_told_stops_no_later_timeout() {
+    let dir = empty_dir(env!("CARGO_TARGET_TMPDIR"), "timeouts_panics");
+    let program = env!("CARGO_BIN_EXE_heirloom-child");
+    let output = child(program, &["panicking-subscriber"], &dir).output();
+    let output = output.expect("it runs");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    assert!(stderr.contains("a subscriber that panics"), "{stderr}");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(stdout, "taken away\ntaken away\n", "{stderr}");
 }

@@ -68,6 +68,30 @@ fn tasks_that_it_spawns_are_outside_too() {
 }
 
 #[test]
+fn in_a_task_that_a_test_allowed_it_is_outside_too() {
+    static REPO: Repo<Sqlite> = Repo::named("unboxed_allowed").migrator(&MIGRATOR);
+    drop(test("unboxed::allowed").run(|sandbox: Sandbox| async move {
+        let (go, wait) = tokio::sync::oneshot::channel::<()>();
+        let task = nobodys().spawn(async move {
+            wait.await.ok();
+            insert(&REPO, BOB).await?;
+            let outside = unboxed(|| insert(&REPO, ADA)).await.map(drop);
+            Ok::<_, sqlx::Error>((outside, count(&REPO).await?))
+        });
+        sandbox.owner().allow(&task)?;
+        go.send(()).expect("it waits");
+        let (outside, allowed) = task.await??;
+        outside?;
+        assert_eq!(allowed, 1, "before and afterwards it is the test's");
+        assert_eq!(count(&REPO).await?, 1);
+        let all = sqlx::query_scalar::<_, String>("SELECT email FROM guests");
+        let outside = unboxed(|| all.fetch_all(&REPO)).await??;
+        assert_eq!(outside, [ADA], "committed for real");
+        Ok(())
+    }));
+}
+
+#[test]
 fn a_task_that_outlives_it_is_told_which_unboxed_it_was() {
     static REPO: Repo<Sqlite> = Repo::named("unboxed_outlived").migrator(&MIGRATOR);
     drop(test("unboxed::outlived").run(|_: Sandbox| async move {
@@ -79,7 +103,7 @@ fn a_task_that_outlives_it_is_told_which_unboxed_it_was() {
         says(
             ours(&error),
             &[
-                "`unboxed in `unboxed::outlived``",
+                "`unboxed::outlived (unboxed)`",
                 &format!("started at {}:{started}:", file!()),
             ],
         );
@@ -104,7 +128,7 @@ fn a_panic_inside_leaves_the_callers_sandbox_and_the_world_outside_usable() {
         let (file, rows) = (file_of(&REPO).await?, count(&REPO).await?);
         assert_eq!((file, rows), (before, 1));
         let seen = heirloom::inspect();
-        let left = |one: &&heirloom::OwnerView| one.name.contains("`unboxed::panics`");
+        let left = |one: &&heirloom::OwnerView| one.name == "unboxed::panics (unboxed)";
         assert!(seen.owners.iter().find(left).is_none(), "{seen}");
         assert_eq!(
             unboxed(|| count(&REPO)).await??,
@@ -166,7 +190,7 @@ fn inside_it_the_current_owner_is_its_own_and_afterwards_the_test() {
     }));
     let seen = seen.lock().expect("seen");
     let names: Vec<&str> = seen.iter().map(Owner::name).collect();
-    assert_eq!(names, ["unboxed in `unboxed::owner`"; 2]);
+    assert_eq!(names, ["unboxed::owner (unboxed)"; 2]);
 }
 
 #[test]

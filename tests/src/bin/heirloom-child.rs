@@ -2,10 +2,13 @@
 //!
 //! Run by the tests in `tests/`, with the scenario as its first argument.
 
-use heirloom::{OrphanPolicy, Repo, Sandbox, Test};
+use heirloom::{FutureExt as _, OrphanPolicy, Repo, Sandbox, Test};
 use heirloom_tests::{count as guests, nobodys, wait_until};
 use sqlx::{Sqlite, SqlitePool};
 use std::io::{Read as _, Write as _};
+use std::time::{Duration, Instant};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::prelude::*;
 
 fn main() {
@@ -21,6 +24,8 @@ fn main() {
         ["turn-alone", name] => turn(Test::here(name).shared()),
         ["orphans"] => orphans(),
         ["paused"] => paused(),
+        ["checks-in-what-it-holds"] => checks_in_what_it_holds(),
+        ["panicking-subscriber"] => panicking_subscriber(),
         ["spans-without-layer"] => spans_without_layer(),
         ["spans-with-layer"] => spans_with_layer(),
         _ => panic!("no such scenario: {arguments:?}"),
@@ -104,6 +109,71 @@ fn paused() {
         Ok(())
     }));
     println!("{} paused", heirloom::inspect().paused.len());
+}
+
+/// A test whose transaction is lost to its own checkin, which it only learns from the database's error.
+fn checks_in_what_it_holds() {
+    static REPO: Repo<Sqlite> = Repo::new();
+    drop(
+        Test::here("child::holds").run(|sandbox: Sandbox| async move {
+            let mut held = REPO.begin().await?;
+            let checkin = async { REPO.checkin().await }.owned_by(sandbox.owner());
+            let checkin = tokio::spawn(checkin);
+            let failed = loop {
+                let insert = sqlx::query("INSERT INTO guests (email) VALUES (hex(randomblob(8)))");
+                if let Err(error) = insert.execute(&mut *held).await {
+                    break error;
+                }
+                tokio::task::yield_now().await;
+            };
+            drop(held);
+            let _ = checkin.await??;
+            Err::<(), _>(failed.into())
+        }),
+    );
+}
+
+/// As somebody else's layer that has a bug.
+struct Panics;
+
+impl Subscriber for Panics {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.is_event() && metadata.target() == "heirloom" && *metadata.level() == Level::ERROR
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, _: &Event<'_>) {
+        panic!("a subscriber that panics");
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+/// Prints after each session that was taken away because its time was up.
+fn panicking_subscriber() {
+    static REPO: Repo<Sqlite> = Repo::new();
+    tracing::subscriber::set_global_default(Panics).expect("the first");
+    for name in ["child::first", "child::second"] {
+        let soon = Test::here(name).ownership_timeout(Duration::from_millis(50));
+        drop(soon.run(|_: Sandbox| async move {
+            let since = Instant::now();
+            while guests(&REPO).await.is_ok() {
+                assert!(since.elapsed() < Duration::from_secs(30), "still its own");
+                tokio::task::yield_now().await;
+            }
+            println!("taken away");
+            Ok(())
+        }));
+    }
 }
 
 fn spans_without_layer() {
