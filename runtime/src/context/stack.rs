@@ -38,6 +38,17 @@ impl Claim {
             other => other,
         }
     }
+
+    /// What it is inside another in the same task: an owner's spans and owned futures are its own code.
+    #[inline]
+    fn inside(self, outer: &Self) -> Self {
+        match (self, outer) {
+            (Self::Owned(owner, Role::Heir), Self::Owned(same, Role::Owner)) if owner == *same => {
+                Self::Owned(owner, Role::Owner)
+            }
+            (claim, _) => claim,
+        }
+    }
 }
 
 /// Why something belongs to nobody, and where that is written.
@@ -77,48 +88,29 @@ pub(super) fn next_guard() -> Key {
 
 /// Enters a guard or a span.
 pub(super) fn push(key: Key, claim: Claim) {
-    enter(Entry {
-        key,
-        claim,
-        task: tokio::task::try_id(),
-        birth: false,
-        actor: None,
-    });
+    push_work(key, claim, false, None);
 }
 
 /// Enters an owned future or closure.
+#[inline]
 pub(super) fn push_work(key: Key, claim: Claim, birth: bool, actor: Option<ActorId>) {
-    enter(Entry {
-        key,
-        claim,
-        task: tokio::task::try_id(),
-        birth,
-        actor,
-    });
-}
-
-fn enter(mut entry: Entry) {
+    let task = tokio::task::try_id();
     // While a thread ends its thread-locals are gone already: nobody is left who could ask.
     let entered = ENTERED.try_with(|entered| {
         let mut entered = entered.borrow_mut();
-        entry.stay_owner(entered.last());
-        entered.push(entry);
+        let claim = match entered.last() {
+            Some(outer) if outer.task == task => claim.inside(&outer.claim),
+            _ => claim,
+        };
+        entered.push(Entry {
+            key,
+            claim,
+            task,
+            birth,
+            actor,
+        });
     });
     entered.ok();
-}
-
-impl Entry {
-    /// Inside an owner's own code its spans and owned futures are its own code, too, as long as they run in the same task.
-    fn stay_owner(&mut self, outer: Option<&Self>) {
-        if let Claim::Owned(owner, role @ Role::Heir) = &mut self.claim
-            && let Some(outer) = outer
-            && let Claim::Owned(same, Role::Owner) = &outer.claim
-            && owner == same
-            && self.task == outer.task
-        {
-            *role = Role::Owner;
-        }
-    }
 }
 
 /// Leaves the innermost scope with this key, wherever it stands. The claim is dropped after the borrow ends: it may be
@@ -126,6 +118,10 @@ impl Entry {
 pub(super) fn pop(key: Key) {
     let left = ENTERED.try_with(|entered| {
         let mut entered = entered.borrow_mut();
+        // Nearly always the last.
+        if entered.last()?.key == key {
+            return entered.pop();
+        }
         let index = entered.iter().rposition(|entry| entry.key == key)?;
         Some(entered.remove(index))
     });
