@@ -6,6 +6,7 @@ use heirloom_tests::{Random, count, file_of, files_below, test};
 use sqlx::Sqlite;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Waker};
 
 static REPO: Repo<Sqlite> = Repo::new();
 
@@ -97,6 +98,7 @@ fn a_session_that_is_given_back_while_it_opens_leaves_no_file() {
 }
 
 #[test]
+#[ignore = "bug: a checkout that still waits for the session before it opens its own after a checkin has returned"]
 fn a_checkout_and_a_checkin_that_one_task_awaits_together_leave_no_file() {
     let _turn = one_by_one();
     drop(test("races::together").run(|_: Sandbox| async move {
@@ -113,6 +115,32 @@ fn a_checkout_and_a_checkin_that_one_task_awaits_together_leave_no_file() {
             }
             assert_eq!(databases(run), before, "round {round}");
         }
+        other.stop().await?;
+        Ok(())
+    }));
+}
+
+#[test]
+#[ignore = "bug: a checkout that still waits for the session before it opens its own after a checkin has returned"]
+fn a_checkout_that_is_given_back_while_it_waits_for_the_session_before_opens_none() {
+    let _turn = one_by_one();
+    drop(test("races::waits").run(|_: Sandbox| async move {
+        let other = Owner::start("races::near").repo(&REPO).await?;
+        let file = file_of(&REPO).owned_by(&other).await?;
+        let run = file.parent().expect("a directory");
+        let before = databases(run);
+        let held = REPO.acquire().await?;
+        let mut first = Box::pin(REPO.checkin());
+        let mut checkout = REPO.checkout().into_future();
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(first.as_mut().poll(&mut cx).is_pending(), "it is held");
+        assert!(checkout.as_mut().poll(&mut cx).is_pending(), "it waits");
+        let second = REPO.checkin();
+        drop(held);
+        assert_eq!((first.await?, second.await?), (Checkin::Ok, Checkin::Ok));
+        assert_eq!(databases(run), before, "both were given back");
+        checkout.await.expect_err("it was taken");
+        assert_eq!(databases(run), before, "nothing came into being afterwards");
         other.stop().await?;
         Ok(())
     }));
