@@ -63,7 +63,6 @@ fn an_owner_that_is_stopped_while_its_sessions_open_leaves_no_file() {
 }
 
 #[test]
-#[ignore = "bug: a checkout that still waits for the session before it opens its own after a checkin has returned"]
 fn a_session_that_is_given_back_while_it_opens_leaves_no_file() {
     let _turn = one_by_one();
     let mut random = Random::seeded();
@@ -98,7 +97,6 @@ fn a_session_that_is_given_back_while_it_opens_leaves_no_file() {
 }
 
 #[test]
-#[ignore = "bug: a checkout that still waits for the session before it opens its own after a checkin has returned"]
 fn a_checkout_and_a_checkin_that_one_task_awaits_together_leave_no_file() {
     let _turn = one_by_one();
     drop(test("races::together").run(|_: Sandbox| async move {
@@ -121,7 +119,6 @@ fn a_checkout_and_a_checkin_that_one_task_awaits_together_leave_no_file() {
 }
 
 #[test]
-#[ignore = "bug: a checkout that still waits for the session before it opens its own after a checkin has returned"]
 fn a_checkout_that_is_given_back_while_it_waits_for_the_session_before_opens_none() {
     let _turn = one_by_one();
     drop(test("races::waits").run(|_: Sandbox| async move {

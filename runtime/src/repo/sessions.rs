@@ -183,7 +183,7 @@ where
     let sessions: &Sessions = owner.attachment();
     loop {
         let session = sessions.to_use::<L>(owner, ask)?;
-        open_it(sessions, &session, &open).await?;
+        open_it(owner, ask, &session, &open).await?;
         // It may have ended meanwhile; then this session was not given back, and goes when it is dropped here.
         owner.require_running(Subject::Repo(ask.repo.name), ask.asked_at)?;
         let any = Arc::clone(&session) as Arc<dyn AnySession>;
@@ -200,7 +200,8 @@ where
 
 /// Opens it, unless somebody has. One that cannot be opened, or whose opening is dropped half way, is forgotten.
 async fn open_it<L, F, Fut>(
-    sessions: &Sessions,
+    owner: &Owner,
+    ask: &Ask,
     session: &Arc<Session<L>>,
     open: &F,
 ) -> Result<(), Error>
@@ -209,8 +210,15 @@ where
     F: Fn(Arc<Session<L>>) -> Fut,
     Fut: Future<Output = Result<L, Error>>,
 {
+    let sessions: &Sessions = owner.attachment();
     let open = || async {
         let opening = Opening(Some((sessions, &**session)));
+        // Whoever takes it, or ends the owner, says so before asking for what is open: nothing comes after that.
+        owner.require_running(Subject::Repo(ask.repo.name), ask.asked_at)?;
+        if let Some(Gone::Taken(taken)) = session.gate().closed() {
+            let session: &dyn AnySession = &**session;
+            return Err(session.ended(taken, ask.asked_at, None));
+        }
         let lease = open(Arc::clone(session)).await?;
         opening.done();
         let session = Arc::clone(session) as Arc<dyn AnySession>;
@@ -273,7 +281,7 @@ where
         before.checkin(Verdict::Discard, PATIENCE).await;
     }
     if let Some(session) = session {
-        open_it(sessions, &session, &open).await?;
+        open_it(owner, ask, &session, &open).await?;
         if let Some(Gone::Taken(taken)) = session.gate().closed() {
             let session: &dyn AnySession = &*session;
             return Err(session.ended(taken, ask.asked_at, None));
