@@ -3,14 +3,12 @@
 
 use heirloom::{Error, Mode, ModeChange, OrphanPolicy, Owner, Repo, Sandbox};
 use heirloom_tests::{
-    MIGRATOR, Random, child, count, empty_dir, eventually, insert, nobodys, ours, runtime, says,
-    test, wait_until,
+    MIGRATOR, child, count, empty_dir, eventually, insert, nobodys, ours, runtime, says, test,
+    wait_until,
 };
 use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::{Sqlite, SqlitePool};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{LazyLock, Mutex};
-use tokio::task::JoinHandle;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
@@ -283,110 +281,4 @@ fn an_unowned_mark_does_not_wait_where_errors_are_the_policy() {
         assert!(matches!(ours(&error), Error::Ownership { .. }));
         Ok(())
     }));
-}
-
-/// A service that polls, and does not mind errors.
-struct Poller {
-    ends: AtomicBool,
-    served: AtomicUsize,
-}
-
-impl Poller {
-    const fn new() -> Self {
-        Self {
-            ends: AtomicBool::new(false),
-            served: AtomicUsize::new(0),
-        }
-    }
-
-    /// Starts it when a suite runs: until then a repo is in auto mode, and what waits for an owner would be told so.
-    fn starts(&'static self, repo: &'static Repo<Sqlite>) -> JoinHandle<Vec<String>> {
-        LazyLock::force(&LISTENING);
-        drop(test("orphans::starts").run(|_: Sandbox| async { Ok(()) }));
-        nobodys().spawn(self.polls(repo))
-    }
-
-    /// Polls until it is told to end; the errors of heirloom's that it saw.
-    async fn polls(&self, repo: &'static Repo<Sqlite>) -> Vec<String> {
-        let mut told = Vec::new();
-        while !self.ends.load(SeqCst) {
-            match sqlx::query_scalar::<_, i64>("SELECT 1")
-                .fetch_one(repo)
-                .await
-            {
-                Ok(_) => drop(self.served.fetch_add(1, SeqCst)),
-                Err(error) if Error::from_sqlx(&error).is_some() => told.push(error.to_string()),
-                Err(_) => {}
-            }
-            tokio::task::yield_now().await;
-        }
-        told
-    }
-
-    /// Waits until it has been served once more, and then a moment: the test ends at any point of what it does.
-    async fn is_served(&self, turns: u64) {
-        let before = self.served.load(SeqCst);
-        eventually(|| {
-            (self.served.load(SeqCst) > before)
-                .then_some(())
-                .ok_or_else(|| heirloom::inspect().to_string())
-        })
-        .await;
-        for _ in 0..turns {
-            tokio::task::yield_now().await;
-        }
-    }
-
-    /// Ends it, with an owner that lets it finish its last turn.
-    fn end(&self, polls: JoinHandle<Vec<String>>) -> Vec<String> {
-        nobodys().block_on(async {
-            let last = Owner::start("orphans::last").await.expect("an owner");
-            last.allow(&polls).expect("it runs");
-            self.ends.store(true, SeqCst);
-            let told = polls.await.expect("no panic");
-            last.stop().await.expect("it ends");
-            told
-        })
-    }
-}
-
-#[test]
-fn a_poller_that_many_tests_adopt_one_after_the_other_is_told_of_no_end_between_them() {
-    static REPO: Repo<Sqlite> = Repo::named("orphans_loops").orphans(OrphanPolicy::Pause);
-    static POLLER: Poller = Poller::new();
-    let mut random = Random::seeded();
-    let polls = POLLER.starts(&REPO);
-    for _ in 0..100 {
-        let (polls, turns) = (&polls, random.below(40));
-        let adopts = test("orphans::adopts_loop").no_migrations();
-        drop(adopts.run(|sandbox: Sandbox| async move {
-            sandbox.owner().allow(polls)?;
-            POLLER.is_served(turns).await;
-            Ok(())
-        }));
-    }
-    let told = POLLER.end(polls);
-    println!("served {:?} times", POLLER.served);
-    assert_eq!(told, [] as [String; 0]);
-    assert_eq!(said_of("orphans_loops"), [], "and nothing was logged");
-}
-
-#[test]
-fn a_poller_to_which_shared_tests_lend_their_sessions_is_told_of_no_end_between_them() {
-    static REPO: Repo<Sqlite> = Repo::named("orphans_lent").orphans(OrphanPolicy::Pause);
-    static POLLER: Poller = Poller::new();
-    let mut random = Random::seeded();
-    let polls = POLLER.starts(&REPO);
-    for _ in 0..50 {
-        let turns = random.below(40);
-        let lends = test("orphans::lends_loop").no_migrations().shared();
-        drop(lends.run(|_: Sandbox| async move {
-            POLLER.is_served(turns).await;
-            Ok(())
-        }));
-    }
-    let told = POLLER.end(polls);
-    println!("served {:?} times", POLLER.served);
-    assert_eq!(told, [] as [String; 0]);
-    assert_eq!(said_of("orphans_lent"), [], "and nothing was logged");
 }
