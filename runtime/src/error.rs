@@ -271,6 +271,18 @@ pub(crate) fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
 }
 
 impl Error {
+    /// Something outlived its test. Where a session ends without its test, whoever ended it puts that in.
+    #[cfg(feature = "sandbox")]
+    pub(crate) fn still_held(owner: &str, what: String, waited: std::time::Duration) -> Self {
+        Self::StillHeld {
+            owner: owner.to_owned(),
+            event: "ended",
+            help: "end it before the test returns, or raise `drain_timeout`",
+            what,
+            waited,
+        }
+    }
+
     /// Finds the `heirloom` error inside a `sqlx` error, if it is one.
     #[cfg(feature = "_database")]
     #[must_use]

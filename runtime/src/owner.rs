@@ -90,7 +90,7 @@ impl fmt::Display for OwnerId {
     }
 }
 
-/// An identity that owns database sessions: a running test.
+/// An identity that owns database sessions: a running test, or one that was started by hand.
 ///
 /// Cheap to clone; all clones are the same owner. It is *entered* to make it the current one, see
 /// [`Owner::enter`], or carried into other tasks by [`owned`](crate::owned()).

@@ -188,9 +188,17 @@ impl<DB: Supported> Repo<DB> {
     pub fn acquire(
         &self,
     ) -> impl Future<Output = Result<PoolConnection<DB>, sqlx::Error>> + Send + use<DB> {
-        let acquire = |pool: Pool<DB>| async move { pool.acquire().await };
-        let using = resolve::using(self, Some(Location::caller()), acquire);
-        async move { using.await.map(|(connection, _)| connection) }
+        let connection = self.connection(Some(Location::caller()));
+        async move { connection.await.map(|(connection, _)| connection) }
+    }
+
+    /// The same, with what says that its session is in use.
+    fn connection(
+        &self,
+        asked_at: Option<&'static Location<'static>>,
+    ) -> impl Future<Output = Result<(PoolConnection<DB>, resolve::Pass), sqlx::Error>> + Send + use<DB>
+    {
+        resolve::using(self, asked_at, |pool| async move { pool.acquire().await })
     }
 
     /// A transaction on the pool to use here and now.

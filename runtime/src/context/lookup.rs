@@ -105,7 +105,7 @@ pub(crate) fn trail(
         steps,
         asker,
         help,
-        inspection: (repeated < repeats::IN_FULL).then(|| Box::new(inspect_some(SHOWN))),
+        inspection: (repeated < repeats::WITH_TREE).then(|| Box::new(inspect_some(SHOWN))),
         repeated,
     }
 }

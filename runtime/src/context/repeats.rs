@@ -4,10 +4,10 @@ use crate::error::{Asker, Place, Subject};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-/// How often an error is said in full.
-pub(super) const IN_FULL: u32 = 3;
+/// How often an error shows who owns what.
+pub(super) const WITH_TREE: u32 = 3;
 
-/// More askers than this are forgotten and told in full again. Threads have names without end.
+/// More askers than this are forgotten and shown it again. Threads have names without end.
 const REMEMBERED: usize = 1024;
 
 type Known = HashMap<(Subject, Option<Place>, String), u32>;

@@ -36,9 +36,6 @@ pub struct Test {
     pub(super) database: super::database::Database,
 }
 
-/// What to do about something that is still there at the end of a test.
-const AT_THE_END: &str = "end it before the test returns, or raise `drain_timeout`";
-
 /// How long the end of a test waits for what the test left running. From the design's settle limit.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -236,14 +233,8 @@ impl Test {
         runtime.shutdown_timeout(self.drain_timeout);
         let waited = started.elapsed();
         (waited >= self.drain_timeout).then(|| {
-            let error = Error::StillHeld {
-                owner: owner.name().to_owned(),
-                event: "ended",
-                help: AT_THE_END,
-                what: "a `spawn_blocking` task, a task that never yields, or a slow `Drop`"
-                    .to_owned(),
-                waited: self.drain_timeout,
-            };
+            let what = "a `spawn_blocking` task, a task that never yields, or a slow `Drop`";
+            let error = Error::still_held(owner.name(), what.to_owned(), self.drain_timeout);
             Failure::new("the end of the test", Some(self.at), error)
         })
     }

@@ -136,16 +136,12 @@ impl Lease for SqliteLease {
         if closed.is_err() {
             // Whoever holds it shall not go on for ever.
             self.revoked.store(true, Ordering::Relaxed);
-            done.errors.push(Error::StillHeld {
-                owner: self.tenant.name.clone(),
-                event: "ended",
-                help: "end it before the test returns, or raise `drain_timeout`",
-                what: format!(
-                    "a connection of its pool ({} open) in a task, a thread or on another runtime",
-                    self.pool.size()
-                ),
-                waited: patience,
-            });
+            let what = format!(
+                "a connection of its pool ({} open) in a task, a thread or on another runtime",
+                self.pool.size()
+            );
+            let owner = &self.tenant.name;
+            done.errors.push(Error::still_held(owner, what, patience));
         }
         let Data::Own(copy) = &self.data else {
             return done;

@@ -34,12 +34,13 @@ impl<DB: Supported> Repo<DB> {
     ///
     /// # Errors
     ///
-    /// Awaited: [`Error::Ownership`] and [`Error::OwnerEnded`], or why the session could not be opened. Then there is
-    /// none, and it can be tried again. Code that nobody owns starts an owner: [`Owner::start`].
+    /// Awaited: [`Error::Ownership`] and [`Error::OwnerEnded`], or why the session could not be opened, or
+    /// [`Error::StillHeld`] when somebody does not let go of one that was taken away. Then there is none, and it can be
+    /// tried again. Code that nobody owns starts an owner: [`Owner::start`].
     ///
     /// # Cancel safety
     ///
-    /// Dropped before it is done, the session is opened by the next use.
+    /// Dropped before it is done, there is no session: the next use opens one, on the owner's usual terms.
     #[track_caller]
     pub fn checkout(&self) -> CheckoutRequest<DB> {
         let asked_at = Some(Location::caller().into());

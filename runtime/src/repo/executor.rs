@@ -1,6 +1,6 @@
 //! `&Repo` goes where `&Pool` goes.
 
-use super::{Repo, Supported, resolve};
+use super::{Repo, Supported};
 use async_stream::try_stream;
 use futures_core::Stream;
 use futures_core::future::BoxFuture;
@@ -24,7 +24,7 @@ where
     where
         E: 'q + Execute<'q, DB>,
     {
-        let acquired = resolve::using(self, None, |pool| async move { pool.acquire().await });
+        let acquired = self.connection(None);
         Box::pin(try_stream! {
             let (mut connection, pass) = acquired.await?;
             let mut steps = connection.fetch_many(query);
@@ -41,7 +41,7 @@ where
     where
         E: 'q + Execute<'q, DB>,
     {
-        let acquired = resolve::using(self, None, |pool| async move { pool.acquire().await });
+        let acquired = self.connection(None);
         Box::pin(async move {
             let (mut connection, pass) = acquired.await?;
             let fetched = connection.fetch_optional(query).await;
@@ -57,7 +57,7 @@ where
     where
         'p: 'e,
     {
-        let acquired = resolve::using(self, None, |pool| async move { pool.acquire().await });
+        let acquired = self.connection(None);
         Box::pin(async move {
             let (mut connection, pass) = acquired.await?;
             let prepared = connection.prepare_with(sql, parameters).await;
@@ -69,7 +69,7 @@ where
     where
         'p: 'e,
     {
-        let acquired = resolve::using(self, None, |pool| async move { pool.acquire().await });
+        let acquired = self.connection(None);
         Box::pin(async move {
             let (mut connection, pass) = acquired.await?;
             let described = connection.describe(sql).await;

@@ -182,7 +182,7 @@ pub(super) fn nobody<DB: Supported>(wish: &Wish<DB>, mode: &mode::Mode) -> Error
         vec![("the repo's mode", text)]
     };
     let mut trail = context::trail(subject, wish.ask.asked_at, the_mode);
-    if matches!(mode, mode::Mode::Auto) && !trail.help.is_empty() {
+    if matches!(mode, mode::Mode::Auto) {
         let help = "outside tests: call `Repo::connect(url)` when the application starts";
         trail.help.push(help);
     }

@@ -1,9 +1,9 @@
 //! One session of an owner on a repo: opened once, used by many, taken once.
 
 use super::user::User;
-use crate::error::{Asker, BoxError, Error, Place, SessionView, Taken, Why};
+use crate::error::{Asker, BoxError, Error, Place, SessionView, Subject, Taken, Why};
 use crate::isolation::{Closed, IsolationLevel, Lease, Verdict};
-use crate::owner::{DIRECTORY, Gate, OwnerId, Pass, RepoId, Ticket};
+use crate::owner::{DIRECTORY, Gate, Owner, OwnerId, Pass, RepoId, Ticket};
 use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
@@ -265,7 +265,7 @@ fn say(repo: &str, taken: &Taken, held: bool) {
 /// Somebody is using a session until this is dropped.
 pub(crate) struct InUse {
     session: Arc<dyn AnySession>,
-    owner: crate::owner::Owner,
+    owner: Owner,
     pass: Pass,
     asked_at: Option<Place>,
 }
@@ -273,7 +273,7 @@ pub(crate) struct InUse {
 impl InUse {
     pub(super) fn enter(
         session: Arc<dyn AnySession>,
-        owner: crate::owner::Owner,
+        owner: Owner,
         asked_at: Option<Place>,
     ) -> Result<Self, (Arc<dyn AnySession>, Gone)> {
         match session.gate().enter(User::now(asked_at)) {
@@ -309,7 +309,7 @@ impl InUse {
                 .ended(taken, self.asked_at, Some(error.into()))
                 .into();
         }
-        let subject = crate::error::Subject::Repo(self.session.facts().repo.name);
+        let subject = Subject::Repo(self.session.facts().repo.name);
         match self.owner.require_running(subject, self.asked_at) {
             Ok(()) => error,
             Err(ended) => ended.into(),

@@ -276,9 +276,11 @@ where
             _ => (checkout, None, None),
         }
     };
-    if let Some(before) = before {
-        // It was taken away when its time was up, and nobody has waited for its end yet.
-        before.checkin(Verdict::Discard, PATIENCE).await;
+    if let (Some(before), Some(session)) = (before, &session) {
+        // It was taken away when its time was up, and nobody has waited for its end yet. Until then there is no new one.
+        let opening = Opening(Some((sessions, &**session)));
+        close(vec![before]).await?;
+        opening.done();
     }
     if let Some(session) = session {
         open_it(owner, ask, &session, &open).await?;
@@ -333,7 +335,7 @@ pub(crate) async fn close(taken: Vec<Arc<dyn AnySession>>) -> Result<(), Error> 
         .map(|session| session.checkin(Verdict::Discard, PATIENCE));
     let closed = join_all(closing).await;
     let event = "gave its session back";
-    let help = "let go of it (await or drop it) before the checkin or the change of mode";
+    let help = "let go of it (await or drop it) before its session is given back or taken away";
     errors_of(closed, event, help)
         .into_iter()
         .next()

@@ -212,7 +212,7 @@ async fn a_checkin_that_goes_wrong_is_told_and_the_session_is_gone_all_the_same(
         Running::new("wrong"),
         World::new([Opens::Well, Opens::Well]),
     );
-    world.close_badly();
+    world.close_badly(true);
     enter(&owner, &ask("a", 1), &world).await.expect("opens");
     let error = evict(&owner, ask("a", 1).repo, Why::CheckedIn).await.err();
     assert!(matches!(error, Some(Error::StillHeld { .. })), "{error:?}");
@@ -300,6 +300,36 @@ async fn a_session_whose_time_was_up_is_closed_before_the_next_opens() {
     assert_eq!(
         world.log(),
         ["open 1", "revoke 1", "checkin 1: Discard", "open 2"]
+    );
+}
+
+#[tokio::test]
+async fn while_one_that_was_taken_is_still_held_there_is_no_new_one() {
+    let owner = Running::new("held");
+    let world = World::new([Opens::Well, Opens::Well]);
+    let a = ask("a", 1);
+    let (session, in_use) = enter(&owner, &a, &world).await.expect("opens");
+    drop(in_use);
+    (session as Arc<dyn super::session::AnySession>).expire();
+    world.close_badly(true);
+    let outside = Ask {
+        terms: Terms {
+            sandbox: Some(false),
+            ..Terms::default()
+        },
+        ..a.clone()
+    };
+    let error = checkout(&owner, Role::Owner, &outside, &world).await.err();
+    assert!(matches!(error, Some(Error::StillHeld { .. })), "{error:?}");
+    let held = DIRECTORY.write(|r| r.checkin(owner.0.id(), Role::Owner, a.repo));
+    assert_eq!(held, (Checkin::NotFound, None));
+    world.close_badly(false);
+    let again = checkout(&owner, Role::Owner, &a, &world).await.ok();
+    assert_eq!(again, Some(Checkout::New));
+    let (session, _in_use) = enter(&owner, &a, &world).await.expect("is open");
+    assert!(
+        session.facts().sandbox(),
+        "the terms of the one that failed are forgotten"
     );
 }
 

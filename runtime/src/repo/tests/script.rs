@@ -49,8 +49,8 @@ impl World {
         self.0.told.notify_one();
     }
 
-    pub(super) fn close_badly(&self) {
-        self.0.closes_badly.store(true, Ordering::Relaxed);
+    pub(super) fn close_badly(&self, badly: bool) {
+        self.0.closes_badly.store(badly, Ordering::Relaxed);
     }
 
     fn note(&self, what: String) {
@@ -129,13 +129,8 @@ impl Lease for Scripted {
             .note(format!("checkin {}: {verdict:?}", self.number));
         let mut closed = Closed::default();
         if self.world.0.closes_badly.load(Ordering::Relaxed) {
-            closed.errors.push(Error::StillHeld {
-                owner: "a test".to_owned(),
-                event: "ended",
-                help: "end it",
-                what: "the script".to_owned(),
-                waited: patience,
-            });
+            let held = Error::still_held("a test", "the script".to_owned(), patience);
+            closed.errors.push(held);
         }
         closed
     }
