@@ -56,11 +56,20 @@ pub(super) fn alter(tokens: &mut Tokens<'_>) -> Option<Kind> {
     Some(barred.map_or(Kind::Ddl, Kind::Barred))
 }
 
-/// `ALTER DATABASE name SET TABLESPACE name`; with `=` or `TO` behind it, `tablespace` is a setting.
+/// `ALTER DATABASE name {SET TABLESPACE name | [WITH] TABLESPACE [=] name}`; after `SET` and with something behind it,
+/// `tablespace` is a setting.
 fn alter_database(tokens: &mut Tokens<'_>) -> Option<&'static str> {
     tokens.name()?;
-    let moves = tokens.took_all(&["set", "tablespace"]) && tokens.name().is_some();
-    moves.then_some("ALTER DATABASE SET TABLESPACE")
+    let set = tokens.took("set");
+    if !set {
+        tokens.took("with");
+    }
+    tokens.keyword("tablespace")?;
+    if !set {
+        tokens.took_symbol(b'=');
+    }
+    let moves = tokens.took("default") || tokens.name().is_some() || tokens.text().is_some();
+    (moves && tokens.end().is_some()).then_some("ALTER DATABASE SET TABLESPACE")
 }
 
 /// `ALTER TABLE [IF EXISTS] [ONLY] name [*] DETACH PARTITION name CONCURRENTLY`
@@ -133,7 +142,8 @@ pub(super) fn reindex(tokens: &mut Tokens<'_>) -> Option<Kind> {
         None
     };
     let concurrently = tokens.took("concurrently") || option.is_some_and(|option| option.on);
-    let barred = several.or(concurrently.then_some("REINDEX CONCURRENTLY"));
+    let concurrently = concurrently.then_some("REINDEX CONCURRENTLY");
+    let barred = concurrently.or(several);
     Some(barred.map_or(Kind::Other, Kind::Barred))
 }
 
