@@ -7,28 +7,27 @@ use super::kind::Kind;
 use super::tokens::Tokens;
 
 /// `CREATE …`
-pub(super) fn create(tokens: &mut Tokens<'_>) -> Option<Kind> {
+pub(super) fn create(tokens: &mut Tokens<'_>) -> Kind {
     if tokens.took("database") {
-        return Some(Kind::Barred("CREATE DATABASE"));
+        return Kind::Barred("CREATE DATABASE");
     }
     if tokens.took("tablespace") {
-        return Some(Kind::Barred("CREATE TABLESPACE"));
+        return Kind::Barred("CREATE TABLESPACE");
     }
     if tokens.took("subscription") {
-        return Some(create_subscription(tokens));
+        return create_subscription(tokens);
     }
     tokens.took("unique");
-    Some(if tokens.took_all(&["index", "concurrently"]) {
+    if tokens.took_all(&["index", "concurrently"]) {
         Kind::Barred("CREATE INDEX CONCURRENTLY")
     } else {
         Kind::Ddl
-    })
+    }
 }
 
 /// `DROP …`
-#[allow(clippy::unnecessary_wraps, reason = "a reader of statements")]
-pub(super) fn drop(tokens: &mut Tokens<'_>) -> Option<Kind> {
-    Some(if tokens.took("database") {
+pub(super) fn drop(tokens: &mut Tokens<'_>) -> Kind {
+    if tokens.took("database") {
         Kind::Barred("DROP DATABASE")
     } else if tokens.took("tablespace") {
         Kind::Barred("DROP TABLESPACE")
@@ -36,12 +35,11 @@ pub(super) fn drop(tokens: &mut Tokens<'_>) -> Option<Kind> {
         Kind::Barred("DROP INDEX CONCURRENTLY")
     } else {
         Kind::Ddl
-    })
+    }
 }
 
 /// `ALTER …`
-#[allow(clippy::unnecessary_wraps, reason = "a reader of statements")]
-pub(super) fn alter(tokens: &mut Tokens<'_>) -> Option<Kind> {
+pub(super) fn alter(tokens: &mut Tokens<'_>) -> Kind {
     let barred = if tokens.took("system") {
         Some("ALTER SYSTEM")
     } else if tokens.took("database") {
@@ -53,7 +51,7 @@ pub(super) fn alter(tokens: &mut Tokens<'_>) -> Option<Kind> {
     } else {
         None
     };
-    Some(barred.map_or(Kind::Ddl, Kind::Barred))
+    barred.map_or(Kind::Ddl, Kind::Barred)
 }
 
 /// `ALTER DATABASE name {SET TABLESPACE name | [WITH] TABLESPACE [=] name}`; after `SET` and with something behind it,
@@ -148,16 +146,15 @@ pub(super) fn reindex(tokens: &mut Tokens<'_>) -> Option<Kind> {
 }
 
 /// `CLUSTER [VERBOSE | (options)] [table …]`: without a table, all are clustered.
-#[allow(clippy::unnecessary_wraps, reason = "a reader of statements")]
-pub(super) fn cluster(tokens: &mut Tokens<'_>) -> Option<Kind> {
+pub(super) fn cluster(tokens: &mut Tokens<'_>) -> Kind {
     if !tokens.took_parentheses() {
         tokens.took("verbose");
     }
-    Some(if tokens.end().is_some() {
+    if tokens.end().is_some() {
         Kind::Barred("CLUSTER")
     } else {
         Kind::Other
-    })
+    }
 }
 
 /// An option in parentheses, as far as it is on or off.

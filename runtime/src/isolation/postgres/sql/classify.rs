@@ -28,8 +28,6 @@ fn reader(word: &[u8]) -> Option<Reader> {
     folded.copy_from_slice(word);
     folded.make_ascii_lowercase();
     let read: Reader = match &*folded {
-        // The words that most statements start with, so that nothing else is compared.
-        b"select" | b"insert" | b"update" | b"delete" | b"with" => return None,
         b"begin" => control::begin,
         b"start" => control::start,
         b"commit" => control::commit,
@@ -52,11 +50,11 @@ fn reader(word: &[u8]) -> Option<Reader> {
         b"set" => setting::set,
         b"reset" => setting::reset,
         b"copy" => copy::copy,
-        b"create" => barred::create,
-        b"alter" => barred::alter,
-        b"drop" => barred::drop,
+        b"create" => |tokens| Some(barred::create(tokens)),
+        b"alter" => |tokens| Some(barred::alter(tokens)),
+        b"drop" => |tokens| Some(barred::drop(tokens)),
         b"reindex" => barred::reindex,
-        b"cluster" => barred::cluster,
+        b"cluster" => |tokens| Some(barred::cluster(tokens)),
         b"vacuum" => |_| Some(Kind::Barred("VACUUM")),
         b"import" => |_| Some(Kind::Ddl),
         b"lock" => |_| Some(Kind::Lock),

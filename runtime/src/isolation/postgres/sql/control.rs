@@ -69,7 +69,7 @@ pub(super) fn release(tokens: &mut Tokens<'_>) -> Option<Kind> {
 
 /// `[SAVEPOINT] name`, where the name may be `savepoint`, too.
 fn last_savepoint(tokens: &mut Tokens<'_>, kind: fn(super::Name) -> Kind) -> Option<Kind> {
-    let mut ahead = *tokens;
+    let mut ahead = tokens.clone();
     if ahead.took("savepoint") && ahead.more().is_some() {
         *tokens = ahead;
     }

@@ -57,7 +57,7 @@ pub(super) enum Text {
 }
 
 /// Reads tokens from a place on; whitespace and comments are skipped.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Lexer<'a> {
     input: &'a [u8],
     at: usize,
@@ -78,9 +78,8 @@ impl<'a> Lexer<'a> {
     }
 
     /// The same text from another place on.
-    pub(super) fn from(mut self, at: usize) -> Self {
-        self.at = at;
-        self
+    pub(super) fn from(&self, at: usize) -> Self {
+        Self { at, ..*self }
     }
 
     fn byte(&self, ahead: usize) -> Option<u8> {

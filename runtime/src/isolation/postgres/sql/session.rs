@@ -8,7 +8,7 @@ use super::tokens::Tokens;
 
 /// `PREPARE name [(types)] AS …`, `PREPARE TRANSACTION 'id'`
 pub(super) fn prepare(tokens: &mut Tokens<'_>) -> Option<Kind> {
-    let mut ahead = *tokens;
+    let mut ahead = tokens.clone();
     if ahead.took("transaction") && matches!(ahead.shape(), Some(Shape::Text(_))) {
         *tokens = ahead;
         return control::identifier(tokens).map(Kind::PrepareTransaction);
@@ -43,7 +43,7 @@ pub(super) fn explain(tokens: &mut Tokens<'_>) -> Option<Kind> {
 
 /// `DEALLOCATE [PREPARE] {name | ALL}`, where the name may be `prepare`, too.
 pub(super) fn deallocate(tokens: &mut Tokens<'_>) -> Option<Kind> {
-    let mut ahead = *tokens;
+    let mut ahead = tokens.clone();
     if ahead.took("prepare") && ahead.more().is_some() {
         *tokens = ahead;
     }

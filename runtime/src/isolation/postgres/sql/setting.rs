@@ -15,7 +15,7 @@ pub(super) fn set(tokens: &mut Tokens<'_>) -> Option<Kind> {
     if tokens.took("constraints") {
         return constraints(tokens).map(Kind::SetConstraints);
     }
-    let mut ahead = *tokens;
+    let mut ahead = tokens.clone();
     let scope = if ahead.took("local") {
         *tokens = ahead;
         Scope::Local
@@ -37,7 +37,7 @@ pub(super) fn set(tokens: &mut Tokens<'_>) -> Option<Kind> {
 /// `name {TO | =} {values | DEFAULT}`, `name FROM CURRENT`; the outer `None` if it is not of this form.
 #[allow(clippy::option_option, reason = "another form, refused, read")]
 fn plain(tokens: &mut Tokens<'_>, scope: Scope) -> Option<Option<Kind>> {
-    let mut ahead = *tokens;
+    let mut ahead = tokens.clone();
     let name = setting_name(&mut ahead)?;
     let current = ahead.took_all(&["from", "current"]);
     if !current && !ahead.took("to") && !ahead.took_symbol(b'=') {
@@ -68,7 +68,7 @@ fn value<'a>(
     tokens: &mut Tokens<'a>,
     written: impl FnOnce(&mut Tokens<'a>) -> Option<()>,
 ) -> Option<Assigned> {
-    let mut ahead = *tokens;
+    let mut ahead = tokens.clone();
     if ahead.took("default") && ahead.end().is_some() {
         return Some(Assigned::Default);
     }
@@ -160,7 +160,7 @@ fn names(tokens: &mut Tokens<'_>) -> Option<Assigned> {
 
 /// `TIME ZONE {LOCAL | DEFAULT | zone}`; how zones are written otherwise (intervals, numbers) is left to the server.
 fn time_zone(tokens: &mut Tokens<'_>) -> Option<Assigned> {
-    let mut ahead = *tokens;
+    let mut ahead = tokens.clone();
     if ahead.took("local") && ahead.end().is_some() {
         return Some(Assigned::Default);
     }
@@ -189,7 +189,7 @@ fn constraints(tokens: &mut Tokens<'_>) -> Option<Constraints> {
 /// `RESET {ALL | name | TIME ZONE | TRANSACTION ISOLATION LEVEL | SESSION AUTHORIZATION}`
 pub(super) fn reset(tokens: &mut Tokens<'_>) -> Option<Kind> {
     let rest = tokens.rest()?;
-    let mut ahead = *tokens;
+    let mut ahead = tokens.clone();
     let special = if ahead.took_all(&["time", "zone"]) {
         Some("timezone")
     } else if ahead.took_all(&["transaction", "isolation", "level"]) {

@@ -6,7 +6,7 @@ use super::literal;
 use super::name::{Name, Use, use_of};
 
 /// What is left of a statement. Methods that return `Option` take what they return, or nothing.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Tokens<'a> {
     lexer: Lexer<'a>,
     ahead: Option<Token>,
@@ -68,7 +68,7 @@ impl<'a> Tokens<'a> {
 
     /// Takes these keywords, all or none.
     pub(super) fn took_all(&mut self, keywords: &[&str]) -> bool {
-        let mut ahead = *self;
+        let mut ahead = self.clone();
         let all = keywords.iter().all(|keyword| ahead.took(keyword));
         if all {
             *self = ahead;
@@ -118,7 +118,7 @@ impl<'a> Tokens<'a> {
     fn name_of(&mut self, uses: &[Use]) -> Option<Name> {
         let token = self.ahead.filter(|token| !token.cut)?;
         let (bytes, at) = (self.bytes(&token), token.range());
-        let mut after = *self;
+        let mut after = self.clone();
         after.take();
         let name = match token.shape {
             Shape::Word if uses.contains(&use_of(bytes)) => Name::folded(bytes, at),
@@ -168,7 +168,7 @@ impl<'a> Tokens<'a> {
         let Shape::Text(text) = token.shape else {
             return None;
         };
-        let mut after = *self;
+        let mut after = self.clone();
         after.take();
         let value = if text == Text::Unicode {
             // Unsafe where a backslash may escape the quote, says the server.
@@ -213,7 +213,7 @@ impl<'a> Tokens<'a> {
     /// Where the rest stands: from the next token to the end of the last.
     pub(super) fn rest(&self) -> Option<std::ops::Range<usize>> {
         let first = self.ahead?;
-        let last = self.lexer.last().unwrap_or(first);
+        let last = self.lexer.clone().last().unwrap_or(first);
         Some(first.start..last.end)
     }
 }
