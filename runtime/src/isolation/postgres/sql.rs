@@ -1,8 +1,8 @@
 //! SQL as the wire carries it: cut into statements, and told apart by what they do to the session.
 //!
 //! Nothing here knows PostgreSQL's grammar. The lexer is the server's ([`lex`]), statements are cut where the server
-//! cuts them ([`split`]), and only those are read further that end or open transactions, change or name something of
-//! the session, or cannot run in a transaction ([`classify`]). What looks like one of them and is not as a server from
+//! cuts them ([`split()`]), and only those are read further that end or open transactions, change or name something of
+//! the session, or cannot run in a transaction ([`classify()`]). What looks like one of them and is not as a server from
 //! 13 to 18 accepts it is [`Kind::Malformed`]: the server refuses it, and says it better.
 
 mod barred;
@@ -22,7 +22,7 @@ mod tokens;
 
 pub(crate) use classify::classify;
 pub(crate) use kind::{
-    Assigned, Constraints, Copy, Discarded, Isolation, Kind, Modes, Scope, Setting,
+    Assigned, Constraints, Direction, Discarded, Isolation, Kind, Modes, Scope, Setting,
 };
 pub(crate) use name::Name;
 pub(crate) use split::{Problem, Statement, Statements, split};

@@ -7,7 +7,7 @@ use super::{Strings, barred, control, copy, session, setting};
 /// Reads what follows a first word, which is taken already; `None` if no server accepts it.
 type Reader = fn(&mut Tokens<'_>) -> Option<Kind>;
 
-/// What a statement does to the session, given as [`split`](super::split()) cuts it: without a semicolon. Most are told by
+/// What a statement does to the session, given as [`split()`](super::split()) cuts it: without a semicolon. Most are told by
 /// their first word and read no further.
 pub(crate) fn classify(statement: &[u8], strings: Strings) -> Kind {
     let mut tokens = Tokens::of(statement, strings);

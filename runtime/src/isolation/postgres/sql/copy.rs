@@ -1,6 +1,6 @@
 //! `COPY`: between whom.
 
-use super::kind::{Copy, Kind};
+use super::kind::{Direction, Kind};
 use super::lex::Shape;
 use super::tokens::Tokens;
 
@@ -18,8 +18,12 @@ pub(super) fn copy(tokens: &mut Tokens<'_>) -> Option<Kind> {
     }
     // The server takes either word for the client, whatever the direction.
     if tokens.took_any(&["stdin", "stdout"]) {
-        return Some(Kind::Copy(if from { Copy::In } else { Copy::Out }));
+        return Some(Kind::Copy(if from {
+            Direction::In
+        } else {
+            Direction::Out
+        }));
     }
     tokens.took("program");
-    matches!(tokens.shape(), Some(Shape::Text(_))).then_some(Kind::Copy(Copy::Elsewhere))
+    matches!(tokens.shape(), Some(Shape::Text(_))).then_some(Kind::Copy(Direction::Elsewhere))
 }

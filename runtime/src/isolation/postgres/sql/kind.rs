@@ -75,7 +75,7 @@ pub(crate) enum Kind {
     /// `CLOSE`; `None` is `ALL`.
     Close(Option<Name>),
     /// `COPY`.
-    Copy(Copy),
+    Copy(Direction),
     /// `LOCK`: needs a transaction block.
     Lock,
     /// `DO`: may end transactions, outside of a transaction block.
@@ -190,7 +190,7 @@ pub(crate) enum Discarded {
 
 /// Where `COPY` copies from or to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Copy {
+pub(crate) enum Direction {
     /// From the client.
     In,
     /// To the client.

@@ -292,23 +292,57 @@ pub(super) fn continuation(input: &[u8], at: usize) -> Option<usize> {
         .then_some(lexer.at + 1)
 }
 
-/// Servers from 16 on count the vertical tab as space; to the others it is an error.
+/// What a byte may be part of: looked up, as this is asked for every byte of every query.
+const SPACE: u8 = 1;
+const NEWLINE: u8 = 2;
+const WORD_START: u8 = 4;
+const DIGIT: u8 = 8;
+const WORD: u8 = 16;
+
+static CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut byte = 0_u8;
+    loop {
+        classes[byte as usize] = class(byte);
+        if byte == u8::MAX {
+            break classes;
+        }
+        byte += 1;
+    }
+};
+
+const fn class(byte: u8) -> u8 {
+    match byte {
+        b'\n' | b'\r' => SPACE | NEWLINE,
+        // Servers from 16 on count the vertical tab as space; to the others it is an error.
+        b' ' | b'\t' | 0x0b | 0x0c => SPACE,
+        b'a'..=b'z' | b'A'..=b'Z' | b'_' | 0x80.. => WORD_START | WORD,
+        b'0'..=b'9' => DIGIT | WORD,
+        b'$' => WORD,
+        _ => 0,
+    }
+}
+
+fn is(class: u8, byte: u8) -> bool {
+    CLASSES[usize::from(byte)] & class != 0
+}
+
 fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c)
+    is(SPACE, byte)
 }
 
 fn is_newline(byte: u8) -> bool {
-    matches!(byte, b'\n' | b'\r')
+    is(NEWLINE, byte)
 }
 
 fn is_word_start(byte: u8) -> bool {
-    byte.is_ascii_alphabetic() || byte == b'_' || byte >= 0x80
+    is(WORD_START, byte)
 }
 
 fn is_tag(byte: u8) -> bool {
-    is_word_start(byte) || byte.is_ascii_digit()
+    is(WORD_START | DIGIT, byte)
 }
 
 fn is_word(byte: u8) -> bool {
-    is_tag(byte) || byte == b'$'
+    is(WORD, byte)
 }
