@@ -120,9 +120,14 @@ impl Upstream {
             Err(error) if error.code() == Some(NOT_ALLOWED) => error,
             other => return other,
         };
-        match second {
-            Some(second) => Self::login(config, second).await.map_err(|_| refused),
-            None => Err(refused),
+        let Some(second) = second else {
+            return Err(refused);
+        };
+        match Self::login(config, second).await {
+            // It got further, as to a wrong password or a missing database: that is what the person has to know.
+            Err(error) if error.code().is_some_and(|code| code != NOT_ALLOWED) => Err(error),
+            Err(_) => Err(refused),
+            Ok(upstream) => Ok(upstream),
         }
     }
 
@@ -295,9 +300,10 @@ impl Canceller {
             Peer::Tcp(peer) => Plain::Tcp(TcpStream::connect(peer).await.map_err(unreachable)?),
             Peer::Unix(path) => Plain::Unix(UnixStream::connect(path).await.map_err(unreachable)?),
         };
-        let encryption = match self.encrypted {
-            true => Encryption::Always,
-            false => Encryption::Never,
+        let encryption = if self.encrypted {
+            Encryption::Always
+        } else {
+            Encryption::Never
         };
         let mut stream = agree(&self.config, socket, encryption).await?;
         let mut request = BytesMut::new();

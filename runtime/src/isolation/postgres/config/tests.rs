@@ -280,7 +280,8 @@ fn reads_its_variables() {
 
 /// As a person would write it who percent-encodes everything.
 fn encoded(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    text.bytes()
+        .fold(String::new(), |text, byte| format!("{text}%{byte:02X}"))
 }
 
 proptest! {

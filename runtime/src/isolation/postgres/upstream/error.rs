@@ -160,7 +160,7 @@ pub(crate) struct ServerError {
 }
 
 impl ServerError {
-    /// The fields of an ErrorResponse. Anything unreadable in it is left out.
+    /// The fields of an `ErrorResponse`. Anything unreadable in it is left out.
     pub(crate) fn parse(mut body: &[u8]) -> Self {
         let mut error = Self::default();
         while let [kind, rest @ ..] = body
@@ -219,6 +219,14 @@ pub(crate) enum QueryError {
 }
 
 impl QueryError {
+    /// Whether the session is of no more use.
+    pub(crate) fn is_fatal(&self) -> bool {
+        match self {
+            Self::Server(error) => matches!(&*error.severity, "FATAL" | "PANIC"),
+            Self::Lost(_) | Self::Protocol(_) => true,
+        }
+    }
+
     /// The server's code, if the server said anything.
     pub(crate) fn code(&self) -> Option<&str> {
         match self {

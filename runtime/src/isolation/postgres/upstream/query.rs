@@ -10,6 +10,7 @@ use tokio::io::AsyncWriteExt as _;
 
 /// What a string of statements answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::struct_field_names, reason = "the rows of `Rows` are its rows")]
 pub(crate) struct Rows {
     /// Of the last statement with rows.
     pub(crate) columns: Vec<String>,

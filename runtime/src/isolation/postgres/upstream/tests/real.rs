@@ -135,6 +135,7 @@ async fn scram_binds_to_the_channel() {
 }
 
 #[tokio::test]
+#[allow(clippy::too_many_lines, reason = "a table")]
 async fn what_a_server_refuses_is_said_with_the_remedy() {
     for (account, rest, expected) in [
         (
@@ -176,6 +177,28 @@ async fn what_a_server_refuses_is_said_with_the_remedy() {
                 "pg_hba.conf",
                 "`host postgres nobody_knows",
             ],
+        ),
+        // What the second attempt met, without and with TLS.
+        (
+            "only_plain:wrong",
+            "postgres?sslmode=prefer",
+            &["SQLSTATE 28P01"],
+        ),
+        (
+            "only_tls:wrong",
+            "postgres?sslmode=allow",
+            &["SQLSTATE 28P01"],
+        ),
+        ("only_tls:PW", "missing?sslmode=allow", &["SQLSTATE 3D000"]),
+        (
+            "only_tls:PW",
+            "postgres?sslmode=disable",
+            &["SQLSTATE 28000", "no encryption"],
+        ),
+        (
+            "only_plain:PW",
+            "postgres?sslmode=require",
+            &["SQLSTATE 28000", "SSL encryption"],
         ),
         ("stranger", "postgres", &["SQLSTATE 28000", "pg_hba.conf"]),
         (

@@ -1,0 +1,138 @@
+//! Other processes, some of which are killed: this test binary, run again.
+
+use super::*;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Makes the template, and says so.
+#[tokio::test]
+#[ignore = "started by the other tests in this file"]
+async fn child() {
+    let Ok(url) = std::env::var("HEIRLOOM_CHILD_URL") else {
+        return;
+    };
+    let dir = PathBuf::from(std::env::var("HEIRLOOM_CHILD_DIR").unwrap());
+    let mut suite = Suite::of(&dir, "children").await;
+    let config = Config::from_url(&url).unwrap();
+    if std::env::var_os("HEIRLOOM_CHILD_CLONES").is_some() {
+        let (source, _) = ensure(&config, &suite.wanted(Purpose::Source))
+            .await
+            .unwrap();
+        let clones = Clones::open(&config, &source).await.unwrap();
+        loop {
+            println!("\nclone: {}", clones.create().await.unwrap().name());
+        }
+    }
+    let (template, session) = ensure(&config, &suite.wanted(Purpose::Sessions))
+        .await
+        .unwrap();
+    let oid = session
+        .unwrap()
+        .simple("SELECT oid FROM pg_database WHERE datname = current_database()")
+        .await
+        .unwrap();
+    println!("\nmade: {} {}", template.name(), oid.first().unwrap());
+    // The directory is the parent's.
+    suite.dir = PathBuf::new();
+}
+
+fn start(base: &str, dir: &Path, clones: bool) -> Child {
+    let name = module_path!().split_once("::").unwrap().1;
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args([
+            "--exact",
+            "--ignored",
+            "--nocapture",
+            &format!("{name}::child"),
+        ])
+        .env("HEIRLOOM_CHILD_URL", server().unix_url("creator", base))
+        .env("HEIRLOOM_CHILD_DIR", dir)
+        .stdout(Stdio::piped());
+    if clones {
+        command.env("HEIRLOOM_CHILD_CLONES", "1");
+    }
+    command.spawn().unwrap()
+}
+
+fn made(child: Child) -> String {
+    let out = child.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    let line = text.lines().find_map(|line| line.strip_prefix("made: "));
+    line.unwrap_or_else(|| panic!("{text}")).to_owned()
+}
+
+#[tokio::test]
+async fn eight_processes_at_once_make_one() {
+    let suite = Suite::new("eight", NOTES).await;
+    let children: Vec<_> = (0..8).map(|_| start("eight", &suite.dir, false)).collect();
+    let mut made: Vec<_> = children.into_iter().map(made).collect();
+    made.dedup();
+    assert_eq!(made.len(), 1, "{made:?}");
+    assert_eq!(databases("eight").await.len(), 1);
+}
+
+/// At any moment: before, while and after it migrates.
+#[tokio::test]
+async fn a_killed_maker_leaves_no_half_made_template() {
+    let files = [NOTES, &[("3_slow.sql", "SELECT pg_sleep(0.2)")]].concat();
+    let suite = Suite::new("killed", &files).await;
+    let mut half_made = 0;
+    for round in 0..24_u64 {
+        // Sessions and the children's backends may still be in the last one.
+        let base = format!("killed{round}");
+        let mut child = start(&base, &suite.dir, false);
+        std::thread::sleep(Duration::from_millis(20 * round));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let left = databases(&format!("{base}_")).await;
+        half_made += usize::from(left.iter().any(|name| name.ends_with("_new")));
+        let whole: Vec<_> = left.iter().filter(|name| !name.ends_with("_new")).collect();
+        for name in whole {
+            assert_eq!(
+                ask(&app(name), "SELECT count(*) FROM _sqlx_migrations")
+                    .await
+                    .as_deref(),
+                Some("3"),
+                "{name}"
+            );
+        }
+        if round % 6 == 5 || !left.is_empty() {
+            let made = made(start(&base, &suite.dir, false));
+            let now = databases(&format!("{base}_")).await;
+            assert_eq!(now.len(), 1, "{now:?}");
+            assert!(made.starts_with(&*now[0]));
+        }
+    }
+    assert!(half_made > 0, "none was killed in the middle");
+}
+
+#[tokio::test]
+async fn clones_of_a_killed_process_are_dropped_by_the_next() {
+    let suite = Suite::new("reaped", NOTES).await;
+    let mut child = start("reaped", &suite.dir, true);
+    let started = Instant::now();
+    let is_clone = |name: &String| name.contains("_heirloom_r") && name.matches('_').count() == 3;
+    while databases("reaped_")
+        .await
+        .iter()
+        .filter(|name| is_clone(name))
+        .count()
+        < 3
+    {
+        assert!(started.elapsed() < Duration::from_secs(20));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let config = app("reaped");
+    let mut here = Suite::of(&suite.dir, "children").await;
+    let (source, _) = ensure(&config, &here.wanted(Purpose::Source))
+        .await
+        .unwrap();
+    while databases("reaped_").await.iter().any(is_clone) {
+        assert!(started.elapsed() < Duration::from_secs(30));
+        drop(Clones::open(&config, &source).await.unwrap());
+    }
+    here.dir = PathBuf::new();
+}
