@@ -11,9 +11,11 @@ mod make;
 mod name;
 #[cfg(test)]
 mod tests;
+mod tidy;
 
 pub(crate) use clones::{CloneDb, Clones};
 pub(crate) use error::TemplateError;
+pub(crate) use tidy::tidy;
 
 use super::config::Config;
 use super::upstream::{ConnectError, QueryError, Rows, Upstream};

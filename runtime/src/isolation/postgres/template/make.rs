@@ -148,8 +148,9 @@ async fn make(
 
 /// Creates a database, from another one or as the server's `template1` says.
 ///
-/// How it is copied is left to the server: since 15 that is `WAL_LOG`, which took about a sixth of the time of
-/// `FILE_COPY` on a server that waits for its disk, and less than half with four at once on one that does not.
+/// How it is copied is left to the server: since 15 that is `WAL_LOG`. On a server that waits for its disk it took about
+/// a sixth of the time of `FILE_COPY` (54 against 358 ms); on one that does not (`fsync = off`) a quarter more, but less
+/// than half with four at once (300 against 781 ms).
 pub(super) async fn create(
     home: &mut Upstream,
     config: &Config,

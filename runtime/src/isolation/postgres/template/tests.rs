@@ -6,7 +6,7 @@ mod names;
 mod processes;
 
 use super::{
-    CloneDb, Clones, KEPT_UNUSED, PATIENCE, Purpose, Template, TemplateError, Wanted, ensure,
+    CloneDb, Clones, KEPT_UNUSED, PATIENCE, Purpose, Template, TemplateError, Wanted, ensure, tidy,
 };
 use crate::isolation::postgres::config::Config;
 use crate::isolation::postgres::upstream::Upstream;

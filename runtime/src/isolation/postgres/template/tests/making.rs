@@ -463,3 +463,37 @@ async fn a_maker_that_is_cancelled_leaves_nothing_in_the_way() {
     assert_eq!(count(template.config()).await.as_deref(), Some("0"));
     assert_eq!(databases("cancelled").await, [template.name()]);
 }
+
+#[tokio::test]
+async fn tidying_takes_back_what_tests_left() {
+    let suite = Suite::new("tidy", NOTES).await;
+    let (template, session) = ensure(&app("tidy"), &suite.wanted(Purpose::Sessions))
+        .await
+        .unwrap();
+    let mut session = session.unwrap();
+    assert_eq!(tidy(&mut session).await.unwrap(), 0);
+    let plan = async |session: &mut Upstream| {
+        let sql = "EXPLAIN (COSTS off) SELECT * FROM tags WHERE tag = 'x'; SELECT pg_relation_size('tags')";
+        session.simple(sql).await.unwrap().rows
+    };
+    let before = plan(&mut session).await;
+    let fill = "BEGIN; INSERT INTO tags SELECT 1, repeat('x', 100) FROM generate_series(1, 5000); ROLLBACK";
+    session.simple(fill).await.unwrap();
+    assert_ne!(plan(&mut session).await, before);
+    // Another test is at work in it meanwhile.
+    let mut other = Upstream::connect(template.config()).await.unwrap();
+    other
+        .simple("BEGIN; SELECT count(*) FROM notes; INSERT INTO notes (body) VALUES ('mine')")
+        .await
+        .unwrap();
+    assert_eq!(tidy(&mut session).await.unwrap(), 1);
+    assert_eq!(plan(&mut session).await, before);
+    assert_eq!(tidy(&mut session).await.unwrap(), 0);
+    // One that is locked is not waited for.
+    session.simple(fill).await.unwrap();
+    other.simple("LOCK TABLE tags").await.unwrap();
+    assert_eq!(tidy(&mut session).await.unwrap(), 0);
+    other.simple("ROLLBACK").await.unwrap();
+    assert_eq!(tidy(&mut session).await.unwrap(), 1);
+    assert_eq!(plan(&mut session).await, before);
+}
