@@ -4,6 +4,8 @@
 
 mod alone;
 mod dir;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod schema;
 #[cfg(feature = "sqlite")]
 mod sqlite;
