@@ -54,6 +54,15 @@ impl Frame {
         View { bytes: &self.bytes }
     }
 
+    /// A part of it, without copying.
+    ///
+    /// # Panics
+    ///
+    /// If it is no part of it.
+    pub(crate) fn part(&self, part: &[u8]) -> Bytes {
+        self.bytes.slice_ref(part)
+    }
+
     /// All of it, to be sent on.
     pub(crate) fn into_bytes(self) -> Bytes {
         self.bytes

@@ -1,0 +1,257 @@
+//! What one connection asks for at a time, a query or what stands before a Sync, and what becomes of it in the one
+//! session: statements pass as they are, and those that are about transactions are replaced by savepoints.
+
+mod answer;
+mod control;
+mod copy;
+mod extended;
+mod names;
+mod report;
+mod settings;
+mod simple;
+mod step;
+mod transaction;
+
+use super::client::Client;
+use super::core::Core;
+use super::{Shared, client};
+use crate::isolation::postgres::frame::{Frame, Status, to_client};
+use crate::isolation::postgres::session::Lost;
+use crate::isolation::postgres::settings::Settings;
+use crate::isolation::postgres::stack::{Guard, Stack};
+use std::collections::VecDeque;
+use step::Step;
+
+/// How much may be waiting for a client that does not read, in bytes. Then its statement is stopped.
+const UNREAD: usize = 256 * 1024 * 1024;
+
+/// From here on it is tried to send before the answer is complete.
+const CHUNK: usize = 32 * 1024;
+
+/// One turn of a connection.
+pub(super) struct Batch<'a> {
+    shared: &'a Shared,
+    core: &'a mut Core,
+    client: &'a mut Client,
+    /// Whether a statement has failed: what follows is left out.
+    failed: bool,
+    /// Whether the session is as this connection wants it, and a savepoint before it.
+    guarded: bool,
+    /// Whether the statements of one string make a transaction of their own.
+    implicit: bool,
+    /// Whether constraints were deferred for statements that make a transaction of their own.
+    deferring: bool,
+    /// What the connection had set before.
+    before: Settings,
+    /// Settings that hold for the statements of one string.
+    locals: Vec<Box<[u8]>>,
+    /// Whether frames of the extended protocol are being run, outside of a transaction.
+    pipeline: bool,
+    /// Whether settings are on their way that the connection has to be told.
+    unsettled: bool,
+    /// Whether the client has hung up.
+    gone: bool,
+    /// Whether it does not read what it asked for.
+    overflowing: bool,
+    /// What the server is going to answer, in the extended protocol.
+    steps: VecDeque<Step>,
+    /// A frame that was read too early.
+    early: Option<Frame>,
+    /// Characters before the statement that is being run, in the string it is from.
+    offset: usize,
+}
+
+impl<'a> Batch<'a> {
+    pub(super) fn new(shared: &'a Shared, core: &'a mut Core, client: &'a mut Client) -> Self {
+        let before = client.settings.clone();
+        Self {
+            shared,
+            core,
+            client,
+            failed: false,
+            guarded: false,
+            implicit: false,
+            deferring: false,
+            before,
+            locals: Vec::new(),
+            pipeline: false,
+            unsettled: false,
+            gone: false,
+            overflowing: false,
+            steps: VecDeque::new(),
+            early: None,
+            offset: 0,
+        }
+    }
+
+    /// Whether the connection's own transaction is the one that was opened last.
+    fn is_top(&self) -> bool {
+        self.core.stack.is_top(self.client.id)
+    }
+
+    /// Whether the connection is in a transaction block, maybe a failed one.
+    fn in_block(&self) -> bool {
+        self.client.status != Status::Idle
+    }
+
+    /// Whether what fails now fails a transaction block, or one that a string makes.
+    fn is_doomed(&self) -> bool {
+        self.client.status == Status::Failed
+    }
+
+    /// Gets the session ready: the connection's settings, and a savepoint that a failure goes back to. In front of
+    /// the statement, in the same round trip.
+    fn enter(&mut self) {
+        let is_top = self.is_top();
+        if self.guarded && !is_top {
+            return;
+        }
+        let settings = self.core.session.applied.statements_to(&self.client.settings);
+        let mut sql = Vec::new();
+        match self.core.stack.guard {
+            Guard::Fresh(_) if !is_top && settings.is_empty() => {}
+            Guard::Fresh(number) | Guard::Used(number) => {
+                push(&mut sql, format!("RELEASE {}", Stack::savepoint(number)));
+                self.core.stack.guard = Guard::None;
+            }
+            Guard::None => {}
+        }
+        if !settings.is_empty() {
+            self.unsettled = true;
+            self.core.session.applied = self.client.settings.clone();
+        }
+        for setting in settings {
+            push(&mut sql, setting);
+        }
+        if !is_top && self.core.stack.guard == Guard::None {
+            let number = self.core.stack.next_number();
+            push(&mut sql, format!("SAVEPOINT {}", Stack::savepoint(number)));
+            self.core.stack.guard = Guard::Fresh(number);
+        }
+        if let (true, false, Some(deferred)) = (
+            self.pipeline && !is_top,
+            self.deferring,
+            self.core.session.deferred.as_deref(),
+        ) && !deferred.is_empty()
+        {
+            push(&mut sql, format!("SET CONSTRAINTS {deferred} DEFERRED"));
+            self.deferring = true;
+        }
+        self.guarded = !is_top;
+        if !sql.is_empty() {
+            self.core.session.internal(sql);
+        }
+    }
+
+    /// What ran is done for good, as far as this connection goes: there is a savepoint to let go of.
+    fn keep(&mut self) {
+        if let (true, Guard::Fresh(number)) = (self.guarded, self.core.stack.guard) {
+            self.core.stack.guard = Guard::Used(number);
+        }
+        if let Some(open) = self.core.stack.of(self.client.id) {
+            open.ran = true;
+        }
+    }
+
+    /// Makes good what a failure has done to the session.
+    fn heal(&mut self) {
+        let id = self.client.id;
+        if self.is_top() {
+            self.heal_transaction();
+        } else if let Guard::Fresh(number) | Guard::Used(number) = self.core.stack.guard
+            && self.guarded
+        {
+            self.roll_back_to(Stack::savepoint(number).into_bytes());
+            self.core.stack.guard = Guard::Fresh(number);
+            self.restore(&self.before.clone(), &self.before.clone());
+        }
+        if self.core.stack.has(id) {
+            self.client.status = Status::Failed;
+        }
+        self.deferring = false;
+    }
+
+    fn roll_back_to(&mut self, savepoint: Vec<u8>) {
+        let mut sql = b"ROLLBACK TO ".to_vec();
+        sql.extend(savepoint);
+        self.core.session.internal(sql);
+    }
+
+    /// The settings are again what they were.
+    fn restore(&mut self, applied: &Settings, own: &Settings) {
+        if !self.core.session.applied.is(applied) {
+            self.core.session.applied = applied.clone();
+            self.unsettled = true;
+        }
+        self.client.settings = own.clone();
+    }
+
+    /// Ends the turn: tells the client where it stands.
+    async fn finish(&mut self) -> Result<(), Lost> {
+        if self.unsettled {
+            self.core.session.drain().await?;
+            self.unsettled = false;
+        }
+        if self.core.session.applied.is(&self.client.settings) {
+            self.client.tell(self.core.session.parameters());
+        }
+        if self.client.status == Status::Idle {
+            self.deliver();
+        }
+        to_client::ready_for_query(&mut self.client.out, self.client.status);
+        self.core.session.send_now();
+        Ok(())
+    }
+
+    /// Notifications, which come between transactions.
+    fn deliver(&mut self) {
+        for (channel, payload) in self.client.mailbox.take() {
+            let process = self.core.session.process();
+            to_client::notification_response(&mut self.client.out, process, &channel, &payload);
+        }
+    }
+
+    /// The server's next frame. Meanwhile the client is sent what it takes, and watched.
+    async fn next(&mut self) -> Result<Frame, Lost> {
+        if let Some(frame) = self.early.take() {
+            return Ok(frame);
+        }
+        loop {
+            if let Some(frame) = self.core.session.take()? {
+                return Ok(frame);
+            }
+            if self.client.out.len() > CHUNK {
+                self.client.send_now();
+                self.watch_unread();
+            }
+            let session = &mut self.core.session;
+            if self.gone {
+                session.fill().await?;
+                continue;
+            }
+            match client::unless_gone(self.client, |cx| session.poll_fill(cx)).await {
+                Some(filled) => filled?,
+                None => {
+                    // Nobody waits for it any more. What it has done so far is undone with its failure, or it was done.
+                    self.gone = true;
+                    self.shared.cancel();
+                }
+            }
+        }
+    }
+
+    fn watch_unread(&mut self) {
+        if self.client.out.len() > UNREAD && !self.overflowing {
+            self.overflowing = true;
+            self.shared.cancel();
+        }
+    }
+}
+
+/// Appends a statement to others.
+fn push(sql: &mut Vec<u8>, statement: impl AsRef<[u8]>) {
+    if !sql.is_empty() {
+        sql.push(b';');
+    }
+    sql.extend_from_slice(statement.as_ref());
+}

@@ -1,0 +1,300 @@
+//! Statements that are about transactions, or about what connections do not share.
+
+use super::{Batch, Lost};
+use crate::isolation::postgres::frame::to_client;
+use crate::isolation::postgres::sql::{Discarded, Kind, Modes, Name};
+use crate::isolation::postgres::stack::{Guard, Stack};
+
+impl Batch<'_> {
+    /// Carries out a statement that cannot just be sent; in a failed transaction only one that ends it.
+    pub(super) async fn control(&mut self, kind: &Kind, sql: &[u8]) -> Result<(), Lost> {
+        match kind {
+            Kind::Begin(modes) => self.begin_block(*modes, sql).await,
+            Kind::Commit { chain } => self.commit_block(*chain).await,
+            Kind::Rollback { chain } => self.roll_back_block(*chain).await,
+            Kind::Savepoint(name) => self.savepoint(name, sql).await,
+            Kind::Release(name) => self.release(name, sql).await,
+            Kind::RollbackTo(name) => self.roll_back_to_savepoint(name).await,
+            Kind::PrepareTransaction(_) => self.barred("PREPARE TRANSACTION").await,
+            Kind::SetTransaction(modes) => self.set_transaction(*modes, sql).await,
+            Kind::SetConstraints(_) => self.set_constraints(sql).await,
+            Kind::Set(setting) => self.set(setting, sql).await,
+            Kind::Reset(name) => self.reset(name.as_ref(), sql).await,
+            Kind::Prepare(name) => self.prepare(name, sql).await,
+            Kind::Execute(name) => self.execute(name, sql).await,
+            Kind::Deallocate(name) => self.deallocate(name.as_ref()).await,
+            Kind::Declare { hold, .. } if !hold && !self.in_any_block() => {
+                self.not_in_a_block("DECLARE CURSOR").await
+            }
+            Kind::Lock if !self.in_any_block() => self.not_in_a_block("LOCK TABLE").await,
+            kind => match kind.barred() {
+                Some(what) => self.barred(what).await,
+                None => self.passed(kind, sql).await,
+            },
+        }
+    }
+
+    /// Of its own, or one that the string makes.
+    fn in_any_block(&self) -> bool {
+        self.in_block() || self.implicit
+    }
+
+    async fn passed(&mut self, kind: &Kind, sql: &[u8]) -> Result<(), Lost> {
+        if self.run(sql).await? {
+            self.took_effect(kind);
+        }
+        Ok(())
+    }
+
+    /// What is to be known of a statement that was sent as it is.
+    pub(super) fn took_effect(&mut self, kind: &Kind) {
+        let channel = |name: &Name| Some(name.as_bytes().into());
+        match kind {
+            Kind::Listen(name) => self.listens(channel(name), true),
+            Kind::Unlisten(name) => self.listens(name.as_ref().and_then(channel), false),
+            Kind::Notify { channel, payload } => {
+                let notice = (channel.as_bytes().into(), payload.clone());
+                match self.core.stack.of(self.client.id) {
+                    Some(open) => open.notices.push(notice),
+                    None => self.notify(vec![notice]),
+                }
+            }
+            Kind::Declare {
+                cursor,
+                hold: false,
+            } => {
+                if let Some(open) = self.core.stack.of(self.client.id) {
+                    open.cursors.push(cursor.as_bytes().into());
+                }
+            }
+            // Sequences' last values are the session's.
+            Kind::Discard(Discarded::Temporary) => self.core.session.schema_has_changed(),
+            _ => {}
+        }
+    }
+
+    fn listens(&mut self, channel: Option<Box<[u8]>>, on: bool) {
+        match self.core.stack.of(self.client.id) {
+            Some(open) => open.channels.push((channel, on)),
+            None => self.client.mailbox.listen(channel.as_deref(), on),
+        }
+    }
+
+    pub(super) fn apply_channels(&mut self, channels: &[(Option<Box<[u8]>>, bool)]) {
+        for (channel, on) in channels {
+            self.client.mailbox.listen(channel.as_deref(), *on);
+        }
+    }
+
+    /// Sends what a transaction notified, each only once.
+    pub(super) fn notify(&mut self, notices: Vec<(Box<[u8]>, Vec<u8>)>) {
+        let mut sent = Vec::new();
+        for notice in notices {
+            if !sent.contains(&notice) {
+                self.shared.notify(&notice);
+                sent.push(notice);
+            }
+        }
+    }
+
+    fn done(&mut self, tag: &str) {
+        to_client::command_complete(&mut self.client.out, tag);
+    }
+
+    async fn begin_block(&mut self, modes: Modes, sql: &[u8]) -> Result<(), Lost> {
+        if self.in_block() {
+            self.warn("25001", "there is already a transaction in progress");
+        } else {
+            self.begin(modes).await?;
+        }
+        let is_start = sql.first().is_some_and(|first| first | 0x20 == b's');
+        self.done(if is_start {
+            "START TRANSACTION"
+        } else {
+            "BEGIN"
+        });
+        Ok(())
+    }
+
+    async fn commit_block(&mut self, chain: bool) -> Result<(), Lost> {
+        if !self.in_block() {
+            return self.end_nothing("COMMIT", chain).await;
+        }
+        let modes = self.modes();
+        let mut tag = "ROLLBACK";
+        if self.is_doomed() {
+            self.roll_back();
+        } else if self.commit().await? {
+            tag = "COMMIT";
+        } else {
+            // The error is said already.
+            return Ok(());
+        }
+        self.before = self.client.settings.clone();
+        if chain {
+            self.begin(modes).await?;
+        }
+        self.done(tag);
+        Ok(())
+    }
+
+    async fn roll_back_block(&mut self, chain: bool) -> Result<(), Lost> {
+        if !self.in_block() {
+            return self.end_nothing("ROLLBACK", chain).await;
+        }
+        let modes = self.modes();
+        self.roll_back();
+        self.before = self.client.settings.clone();
+        if chain {
+            self.begin(modes).await?;
+        }
+        self.done("ROLLBACK");
+        Ok(())
+    }
+
+    fn modes(&mut self) -> Modes {
+        let own = self.core.stack.of(self.client.id);
+        own.map_or_else(Modes::default, |open| open.modes)
+    }
+
+    /// COMMIT or ROLLBACK where no block is open: what the string has done so far is kept, or not.
+    async fn end_nothing(&mut self, what: &str, chain: bool) -> Result<(), Lost> {
+        if chain {
+            return self.not_in_a_block(&format!("{what} AND CHAIN")).await;
+        }
+        self.warn("25P01", "there is no transaction in progress");
+        if self.implicit && self.guarded {
+            if what == "COMMIT" {
+                if self.deferring {
+                    self.check_deferred().await?;
+                }
+                if self.failed {
+                    return Ok(());
+                }
+                self.keep();
+            } else {
+                self.heal();
+            }
+            self.guarded = false;
+            self.before = self.client.settings.clone();
+        }
+        self.done(what);
+        Ok(())
+    }
+
+    async fn savepoint(&mut self, name: &Name, sql: &[u8]) -> Result<(), Lost> {
+        if !self.in_block() {
+            return self.not_in_a_block("SAVEPOINT").await;
+        }
+        if self.run(sql).await? {
+            let applied = self.core.session.applied.clone();
+            let settings = self.client.settings.clone();
+            let id = self.client.id;
+            self.core
+                .stack
+                .save(id, name.as_bytes(), applied, settings);
+        }
+        Ok(())
+    }
+
+    async fn release(&mut self, name: &Name, sql: &[u8]) -> Result<(), Lost> {
+        if !self.in_block() {
+            return self.not_in_a_block("RELEASE SAVEPOINT").await;
+        }
+        let Some(at) = self.core.stack.find(self.client.id, name.as_bytes()) else {
+            return self.no_savepoint(name).await;
+        };
+        if self.run(sql).await?
+            && let Some(open) = self.core.stack.of(self.client.id)
+        {
+            open.marks.truncate(at);
+        }
+        Ok(())
+    }
+
+    async fn no_savepoint(&mut self, name: &Name) -> Result<(), Lost> {
+        let message = format!("savepoint \"{name}\" does not exist");
+        self.error("3B001", &message, None).await
+    }
+
+    async fn roll_back_to_savepoint(&mut self, name: &Name) -> Result<(), Lost> {
+        if !self.in_block() {
+            return self.not_in_a_block("ROLLBACK TO SAVEPOINT").await;
+        }
+        let id = self.client.id;
+        let Some(at) = self.core.stack.find(id, name.as_bytes()) else {
+            return self.no_savepoint(name).await;
+        };
+        let above = self.core.stack.take_above(id);
+        self.end_those(above);
+        let Some(open) = self.core.stack.of(id) else {
+            return Ok(());
+        };
+        let mark = open.marks[at].clone();
+        open.marks.truncate(at + 1);
+        open.cursors.truncate(mark.cursors);
+        open.notices.truncate(mark.notices);
+        open.channels.truncate(mark.channels);
+        self.roll_back_to(name.in_quotes());
+        self.core.stack.guard = Guard::None;
+        self.guarded = false;
+        self.undone(&mark);
+        self.restore(&mark.applied, &mark.settings);
+        self.client.status = super::Status::Open;
+        self.done("ROLLBACK");
+        Ok(())
+    }
+
+    async fn set_transaction(&mut self, modes: Modes, sql: &[u8]) -> Result<(), Lost> {
+        if !self.in_any_block() {
+            self.warn(
+                "25P01",
+                "SET TRANSACTION can only be used in transaction blocks",
+            );
+            self.done("SET");
+            return Ok(());
+        }
+        let ran = self.core.stack.of(self.client.id).is_none_or(|o| o.ran);
+        if modes.isolation.is_some() {
+            // Among the connections of one session there are no levels, and from the outside nothing is ever committed.
+            if ran {
+                let message = "SET TRANSACTION ISOLATION LEVEL must be called before any query";
+                return self.error("25001", message, None).await;
+            }
+            self.done("SET");
+            return Ok(());
+        }
+        self.run(sql).await?;
+        Ok(())
+    }
+
+    async fn set_constraints(&mut self, sql: &[u8]) -> Result<(), Lost> {
+        if self.in_any_block() {
+            self.run(sql).await?;
+            if let Some(open) = self.core.stack.of(self.client.id) {
+                open.deferring = true;
+            } else {
+                self.deferring = true;
+            }
+            return Ok(());
+        }
+        self.warn(
+            "25P01",
+            "SET CONSTRAINTS can only be used in transaction blocks",
+        );
+        if self.run(sql).await?
+            && let Some(number) = self.guard_number()
+        {
+            self.roll_back_to(Stack::savepoint(number).into_bytes());
+        }
+        Ok(())
+    }
+
+    /// The savepoint before what is being run.
+    pub(super) fn guard_number(&self) -> Option<u64> {
+        match self.core.stack.guard {
+            Guard::Fresh(number) | Guard::Used(number) => Some(number),
+            Guard::None => None,
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! COPY from the client: both sides speak at once.
+
+use super::{Batch, Lost};
+use crate::isolation::postgres::frame::Frame;
+use std::future::poll_fn;
+
+/// How much of the data may be on its way to the server.
+const AHEAD: usize = 1 << 20;
+
+impl Batch<'_> {
+    /// Passes the client's data on until it is done, or the server has enough of it: then its answer comes next.
+    ///
+    /// `sync_sent`: in the extended protocol, whether a Sync came behind the statement. The server leaves it out.
+    pub(super) async fn copy_in(&mut self, start: &Frame, sync_sent: bool) -> Result<(), Lost> {
+        self.pass(start);
+        self.core.session.copy_begins(sync_sent);
+        if self.client.flush().await.is_err() {
+            self.gone = true;
+        }
+        while !self.gone {
+            if let Some(frame) = self.core.session.take()? {
+                if frame.view().tag() != b'N' {
+                    self.early = Some(frame);
+                    break;
+                }
+                self.pass(&frame);
+                continue;
+            }
+            let session = &mut self.core.session;
+            let full = session.backlog() > AHEAD;
+            let client = &mut *self.client;
+            let said = tokio::select! {
+                biased;
+                filled = poll_fn(|cx| session.poll_fill(cx)) => {
+                    filled?;
+                    continue;
+                }
+                said = client.frame(), if !full => said,
+            };
+            match said {
+                Ok(frame) => match frame.view().tag() {
+                    // The server pays no attention to them here.
+                    b'H' | b'S' => {}
+                    b'X' => self.gone = true,
+                    tag => {
+                        self.core.session.copy(frame.view().bytes());
+                        if matches!(tag, b'c' | b'f') {
+                            break;
+                        }
+                    }
+                },
+                Err(_) => self.gone = true,
+            }
+        }
+        if self.gone {
+            self.core.session.copy_fail("the client has hung up");
+        }
+        self.core.session.copy_ends();
+        Ok(())
+    }
+}

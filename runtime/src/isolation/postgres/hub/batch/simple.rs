@@ -1,0 +1,213 @@
+//! A query of the simple protocol: one string, any number of statements.
+
+use super::{Batch, Lost};
+use crate::isolation::postgres::frame::{Oids, Server, to_client, to_server};
+use crate::isolation::postgres::sql::{Kind, Statement, split};
+use crate::isolation::postgres::stack::{Guard, Stack};
+
+/// Where the server's parser is written: an error from there means that nothing of a string was run.
+const PARSER: &[&[u8]] = &[b"gram.y", b"scan.l", b"parser.c", b"scansup.c"];
+
+impl Batch<'_> {
+    /// Runs a query, and says where the connection stands.
+    pub(in crate::isolation::postgres::hub) async fn query(
+        &mut self,
+        sql: &[u8],
+    ) -> Result<(), Lost> {
+        self.notice_end();
+        // As the server does with every simple query.
+        if let Some(unnamed) = self.client.statements.remove(&b""[..]) {
+            self.free(b"", &unnamed);
+        }
+        self.client.portals.remove(&b""[..]);
+        self.string(sql).await?;
+        self.conclude().await?;
+        self.finish().await
+    }
+
+    /// Ends what made a transaction of its own.
+    async fn conclude(&mut self) -> Result<(), Lost> {
+        if self.failed {
+            self.heal();
+        } else if self.deferring && !self.in_block() {
+            self.check_deferred().await?;
+        }
+        if !self.failed {
+            self.keep();
+        }
+        let locals = std::mem::take(&mut self.locals);
+        self.unset_locals(&locals);
+        Ok(())
+    }
+
+    async fn string(&mut self, sql: &[u8]) -> Result<(), Lost> {
+        let mut statements = split(sql, self.client.strings());
+        let Some(first) = statements.next() else {
+            to_client::empty_query_response(&mut self.client.out);
+            return Ok(());
+        };
+        let several = statements.next().is_some();
+        let kind = first.kind();
+        if !several && !self.is_doomed() {
+            return self.single(&kind, sql, &first).await;
+        }
+        if !several && kind.ends_failed_transaction() {
+            return self.control(&kind, first.text).await;
+        }
+        let plain = !self.is_doomed()
+            && is_plain(&kind)
+            && split(sql, first.strings).all(|statement| is_plain(&statement.kind()));
+        if !plain && !self.is_parsed(sql).await? {
+            return Ok(());
+        }
+        self.implicit = several;
+        if plain {
+            self.defer_if_implicit().await?;
+            self.run(sql).await?;
+            return Ok(());
+        }
+        self.pieces(sql).await
+    }
+
+    async fn single(
+        &mut self,
+        kind: &Kind,
+        sql: &[u8],
+        statement: &Statement<'_>,
+    ) -> Result<(), Lost> {
+        if is_plain(kind) {
+            self.run(sql).await?;
+            return Ok(());
+        }
+        self.offset = characters(sql, statement.range.start, &mut (0, 0));
+        self.control(kind, statement.text).await
+    }
+
+    /// One statement after the other, those that need nothing special together.
+    async fn pieces(&mut self, sql: &[u8]) -> Result<(), Lost> {
+        let mut plain: Option<std::ops::Range<usize>> = None;
+        let mut counted = (0, 0);
+        for statement in split(sql, self.client.strings()) {
+            let kind = statement.kind();
+            if is_plain(&kind) && !self.is_doomed() {
+                let from = plain.map_or(statement.range.start, |range| range.start);
+                plain = Some(from..statement.range.end);
+                continue;
+            }
+            if let Some(range) = plain.take() {
+                self.piece(sql, range, &mut counted).await?;
+            }
+            if !self.failed {
+                self.special(sql, &statement, &kind, &mut counted).await?;
+            }
+            if self.failed {
+                return Ok(());
+            }
+        }
+        if let Some(range) = plain {
+            self.piece(sql, range, &mut counted).await?;
+        }
+        Ok(())
+    }
+
+    async fn piece(
+        &mut self,
+        sql: &[u8],
+        range: std::ops::Range<usize>,
+        counted: &mut (usize, usize),
+    ) -> Result<(), Lost> {
+        self.defer_if_implicit().await?;
+        self.offset = characters(sql, range.start, counted);
+        self.run(&sql[range]).await?;
+        self.offset = 0;
+        Ok(())
+    }
+
+    async fn special(
+        &mut self,
+        sql: &[u8],
+        statement: &Statement<'_>,
+        kind: &Kind,
+        counted: &mut (usize, usize),
+    ) -> Result<(), Lost> {
+        if self.is_doomed() && !kind.ends_failed_transaction() {
+            return self.refuse_failed().await;
+        }
+        self.offset = characters(sql, statement.range.start, counted);
+        self.control(kind, statement.text).await?;
+        self.offset = 0;
+        Ok(())
+    }
+
+    /// Whether the server can read a string at all: if not, it says so, and nothing of it is run.
+    ///
+    /// It reads all of it for a Parse as well, before it refuses several statements there.
+    async fn is_parsed(&mut self, sql: &[u8]) -> Result<bool, Lost> {
+        let own = self.protect();
+        to_server::parse(self.core.session.extended(), "", sql, Oids::NONE);
+        self.core.session.sync();
+        let (mut refused, mut undo) = (None, false);
+        loop {
+            let frame = self.next().await?;
+            match frame.view().tag() {
+                b'Z' => break,
+                b'E' => {
+                    undo = true;
+                    if let Ok(Server::ErrorResponse(fields)) = Server::read(frame.view()) {
+                        let file = fields.get(b'F').unwrap_or_default();
+                        refused = PARSER.contains(&file).then_some(frame.clone());
+                    }
+                }
+                _ => {}
+            }
+        }
+        if undo {
+            self.roll_back_to(Stack::savepoint(own.0).into_bytes());
+        }
+        if own.1 {
+            let release = format!("RELEASE {}", Stack::savepoint(own.0));
+            self.core.session.internal(release.into_bytes());
+        }
+        if let Some(error) = &refused {
+            self.server_error(error);
+        }
+        Ok(refused.is_none())
+    }
+
+    /// A savepoint that an error may go back to, by its number, and whether it is only for that.
+    fn protect(&mut self) -> (u64, bool) {
+        self.enter();
+        if let (false, Guard::Fresh(number)) = (self.is_top(), self.core.stack.guard) {
+            return (number, false);
+        }
+        let number = self.core.stack.next_number();
+        let savepoint = format!("SAVEPOINT {}", Stack::savepoint(number));
+        self.core.session.internal(savepoint.into_bytes());
+        (number, true)
+    }
+}
+
+/// Whether it may be sent as it is, and nothing has to be known of it afterwards.
+pub(super) fn is_plain(kind: &Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Empty
+            | Kind::Ddl
+            | Kind::Malformed
+            | Kind::Other
+            | Kind::Do
+            | Kind::Call
+            | Kind::Copy(_)
+            | Kind::Fetch(_)
+            | Kind::Close(_)
+    )
+}
+
+/// How many characters are before a byte; `counted` is where that was known last.
+fn characters(sql: &[u8], at: usize, counted: &mut (usize, usize)) -> usize {
+    let (bytes, mut characters) = *counted;
+    let between = sql.get(bytes..at).unwrap_or_default();
+    characters += between.iter().filter(|&&byte| byte & 0xc0 != 0x80).count();
+    *counted = (at, characters);
+    characters
+}

@@ -1,0 +1,241 @@
+//! One virtual connection: its socket, and what a server would know of it.
+
+use super::mailbox::Mailbox;
+use crate::isolation::postgres::frame::{Broken, Frame, Lexer, Side, Status, to_client};
+use crate::isolation::postgres::session::Prepared;
+use crate::isolation::postgres::settings::Settings;
+use crate::isolation::postgres::sql::Strings;
+use crate::isolation::postgres::stack::ClientId;
+use bytes::{Buf as _, BytesMut};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::future::{Future as _, poll_fn};
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
+
+/// The longest frame that is taken from a client: the server's own limit.
+const LEXER_LIMIT: usize = (1 << 30) + 4;
+
+/// How much of a batch is collected before the session is asked for, and how much is read ahead while it works.
+const AHEAD: usize = 256 * 1024;
+
+/// How much is asked of the socket at once.
+const READ: usize = 8 * 1024;
+
+/// Why a client is left alone.
+#[derive(Debug)]
+pub(super) enum Parted {
+    /// It has hung up.
+    Gone,
+    /// What it sends cannot be followed.
+    Broken(Broken),
+}
+
+impl From<io::Error> for Parted {
+    fn from(_: io::Error) -> Self {
+        Self::Gone
+    }
+}
+
+/// A virtual connection.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) id: ClientId,
+    socket: UnixStream,
+    input: BytesMut,
+    /// How much of the input is known to be whole frames without the end of a batch.
+    scanned: usize,
+    /// What it is to be sent.
+    pub(super) out: BytesMut,
+    lexer: Lexer,
+    pub(super) status: Status,
+    /// What it has set, and what it began with.
+    pub(super) settings: Settings,
+    pub(super) base: Settings,
+    /// Its prepared statements, by its own names.
+    pub(super) statements: HashMap<Box<[u8]>, Arc<Prepared>>,
+    /// Its portals by their names, and what they are of.
+    pub(super) portals: HashMap<Box<[u8]>, Arc<Prepared>>,
+    /// Its statements that were prepared in SQL.
+    pub(super) by_sql: HashSet<Box<[u8]>>,
+    /// The settings that it has been told.
+    pub(super) told: BTreeMap<String, String>,
+    pub(super) mailbox: Arc<Mailbox>,
+}
+
+impl Client {
+    pub(super) fn new(id: ClientId, socket: UnixStream, mailbox: Arc<Mailbox>) -> Self {
+        Self {
+            id,
+            socket,
+            input: BytesMut::new(),
+            scanned: 0,
+            out: BytesMut::new(),
+            lexer: Lexer::new(Side::Client, LEXER_LIMIT),
+            status: Status::Idle,
+            settings: Settings::default(),
+            base: Settings::default(),
+            statements: HashMap::new(),
+            portals: HashMap::new(),
+            by_sql: HashSet::new(),
+            told: BTreeMap::new(),
+            mailbox,
+        }
+    }
+
+    pub(super) fn into_socket(self) -> UnixStream {
+        self.socket
+    }
+
+    pub(super) fn input(&mut self) -> &mut BytesMut {
+        &mut self.input
+    }
+
+    /// How its strings are read.
+    pub(super) fn strings(&self) -> Strings {
+        match self.told.get("standard_conforming_strings").map(|v| &**v) {
+            Some("off") => Strings::Escaping,
+            _ => Strings::Standard,
+        }
+    }
+
+    /// The next frame.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    pub(super) async fn frame(&mut self) -> Result<Frame, Parted> {
+        loop {
+            if let Some(frame) = self.take()? {
+                return Ok(frame);
+            }
+            self.read().await?;
+        }
+    }
+
+    /// The next frame, if it is here.
+    pub(super) fn take(&mut self) -> Result<Option<Frame>, Parted> {
+        let frame = self.lexer.take(&mut self.input).map_err(Parted::Broken)?;
+        if let Some(frame) = &frame {
+            self.scanned = self.scanned.saturating_sub(frame.view().bytes().len());
+        }
+        Ok(frame)
+    }
+
+    /// Puts back a frame that was just taken.
+    pub(super) fn put_back(&mut self, frame: &Frame) {
+        let rest = std::mem::take(&mut self.input);
+        self.input.extend_from_slice(frame.view().bytes());
+        self.input.extend_from_slice(&rest);
+        self.scanned = 0;
+    }
+
+    /// Waits until a batch of the extended protocol is here as a whole, so that the session is not kept waiting for it.
+    pub(super) async fn gather(&mut self) -> Result<(), Parted> {
+        loop {
+            let mut views = self.lexer.views(&self.input[self.scanned..]);
+            let ended = views.any(|view| match view {
+                Ok(view) => matches!(view.tag(), b'S' | b'H' | b'Q' | b'X' | b'F'),
+                Err(_) => true,
+            });
+            self.scanned += views.read();
+            if ended || self.input.len() > AHEAD {
+                self.scanned = 0;
+                return Ok(());
+            }
+            self.read().await?;
+        }
+    }
+
+    async fn read(&mut self) -> Result<(), Parted> {
+        self.input.reserve(READ);
+        match self.socket.read_buf(&mut self.input).await {
+            Ok(0) | Err(_) => Err(Parted::Gone),
+            Ok(_) => Ok(()),
+        }
+    }
+
+    /// Reads ahead for a while; ready when it has hung up.
+    pub(super) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while self.input.len() < AHEAD {
+            self.input.reserve(READ);
+            let read = pin!(self.socket.read_buf(&mut self.input)).poll(cx);
+            match read {
+                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(()),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Waits until it says something, or there is something for it.
+    pub(super) async fn idle(&mut self) -> Result<Idle, Parted> {
+        let mailbox = Arc::clone(&self.mailbox);
+        tokio::select! {
+            biased;
+            () = mailbox.closed() => Ok(Idle::Closed),
+            frame = self.frame() => frame.map(Idle::Frame),
+            () = mailbox.filled() => Ok(Idle::Mail),
+        }
+    }
+
+    /// Sends everything.
+    pub(super) async fn flush(&mut self) -> Result<(), Parted> {
+        while !self.out.is_empty() {
+            let written = self.socket.write(&self.out).await?;
+            self.out.advance(written);
+        }
+        // What one large answer took is not kept.
+        if self.out.capacity() > AHEAD {
+            self.out = BytesMut::new();
+        }
+        Ok(())
+    }
+
+    /// Sends as much as the socket takes at once.
+    pub(super) fn send_now(&mut self) {
+        while !self.out.is_empty() {
+            match self.socket.try_write(&self.out) {
+                Ok(written) => self.out.advance(written),
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// Tells it the settings that are other than it was told.
+    pub(super) fn tell(&mut self, parameters: &BTreeMap<String, String>) {
+        for (name, value) in parameters {
+            if self.told.get(name) != Some(value) {
+                to_client::parameter_status(&mut self.out, name, value);
+                self.told.insert(name.clone(), value.clone());
+            }
+        }
+    }
+}
+
+/// What an idle connection is woken by.
+pub(super) enum Idle {
+    Frame(Frame),
+    /// Notifications.
+    Mail,
+    /// The owner ends.
+    Closed,
+}
+
+/// Ready when a future is, or when the client has hung up: then with `None`.
+pub(super) async fn unless_gone<T>(
+    client: &mut Client,
+    mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
+) -> Option<T> {
+    poll_fn(|cx| {
+        if let Poll::Ready(done) = poll(cx) {
+            return Poll::Ready(Some(done));
+        }
+        client.poll_gone(cx).map(|()| None)
+    })
+    .await
+}

@@ -1,0 +1,277 @@
+//! Whose turn it is with the session: one batch at a time, and the open transactions of several connections one within
+//! the other.
+
+use super::core::Core;
+use super::Shared;
+use crate::isolation::postgres::stack::ClientId;
+use std::collections::VecDeque;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+
+/// How often whoever waits for another's transaction looks whether that one has gone on.
+const TICK: Duration = Duration::from_millis(1);
+
+/// A tick that took longer than this was one in which the other had no chance to go on either.
+const HEALTHY: Duration = Duration::from_millis(3);
+
+/// For how many ticks a transaction must have been idle before another connection's statement runs within it.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Grace {
+    /// A statement of its own.
+    Statement,
+    /// The beginning of another transaction, within.
+    Transaction,
+}
+
+impl Grace {
+    fn ticks(self) -> u32 {
+        match self {
+            Self::Statement => 2,
+            Self::Transaction => 5,
+        }
+    }
+}
+
+/// Who has the session, and who wants it.
+#[derive(Debug)]
+pub(super) struct Schedule {
+    core: Option<Box<Core>>,
+    waiting: VecDeque<Waiter>,
+    /// Counts how often the transaction on top has gone on.
+    epoch: u64,
+    /// In which epoch others were let in already: as long as it lasts, more of them need not wait.
+    shared: Option<u64>,
+    next: u64,
+    closed: bool,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    ticket: u64,
+    client: ClientId,
+    /// The epoch that it has waited out.
+    patient: Option<u64>,
+    wake: Arc<Notify>,
+}
+
+/// The owner has ended.
+#[derive(Debug)]
+pub(super) struct Closed;
+
+/// The session, until this is dropped.
+pub(super) struct Turn {
+    core: Option<Box<Core>>,
+    shared: Arc<Shared>,
+    client: ClientId,
+}
+
+impl Schedule {
+    pub(super) fn new(core: Core) -> Self {
+        Self {
+            core: Some(Box::new(core)),
+            waiting: VecDeque::new(),
+            epoch: 0,
+            shared: None,
+            next: 0,
+            closed: false,
+        }
+    }
+
+    fn may_go(&self, core: &Core, client: ClientId, patient: Option<u64>) -> bool {
+        match core.stack.top() {
+            None => true,
+            Some(top) if top.client == client && !top.committed => true,
+            Some(_) => [patient, self.shared].contains(&Some(self.epoch)),
+        }
+    }
+
+    /// Takes the session, if it is there and the client's turn.
+    fn take(&mut self, client: ClientId, patient: Option<u64>) -> Option<Box<Core>> {
+        let core = self.core.take()?;
+        if self.may_go(&core, client, patient) {
+            return Some(core);
+        }
+        self.core = Some(core);
+        None
+    }
+
+    /// Wakes the first of those whose turn it is.
+    fn wake_next(&self) {
+        let Some(core) = &self.core else {
+            return;
+        };
+        let mut waiting = self.waiting.iter();
+        let next = waiting.find(|one| self.may_go(core, one.client, one.patient));
+        if let Some(next) = next {
+            next.wake.notify_one();
+        }
+    }
+}
+
+impl Shared {
+    fn schedule(&self) -> MutexGuard<'_, Schedule> {
+        let schedule: &Mutex<Schedule> = &self.schedule;
+        schedule.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the client's turn.
+    ///
+    /// # Cancel safety
+    ///
+    /// Who is dropped leaves the queue.
+    pub(super) async fn turn(
+        self: &Arc<Self>,
+        client: ClientId,
+        grace: Grace,
+    ) -> Result<Turn, Closed> {
+        let place = {
+            let mut schedule = self.schedule();
+            if schedule.closed {
+                return Err(Closed);
+            }
+            let first = schedule.waiting.is_empty();
+            if let Some(core) = first.then(|| schedule.take(client, None)).flatten() {
+                drop(schedule);
+                return Ok(Turn::new(self, client, core));
+            }
+            Place::join(self, &mut schedule, client)
+        };
+        loop {
+            let (core, blocked) = {
+                let mut schedule = self.schedule();
+                if schedule.closed {
+                    return Err(Closed);
+                }
+                let patient = place.patient(&schedule);
+                let blocked = schedule.core.is_some().then_some(schedule.epoch);
+                (schedule.take(client, patient), blocked)
+            };
+            match (core, blocked) {
+                (Some(core), _) => return Ok(Turn::new(self, client, core)),
+                // Another's transaction is open, and at rest.
+                (None, Some(epoch)) => place.wait_out(epoch, grace).await,
+                (None, None) => place.wake.notified().await,
+            }
+        }
+    }
+
+    /// Takes the session for good. Whoever waits or comes later is told.
+    pub(super) fn take_for_good(&self) -> Option<Box<Core>> {
+        let mut schedule = self.schedule();
+        schedule.closed = true;
+        for waiter in &schedule.waiting {
+            waiter.wake.notify_one();
+        }
+        schedule.core.take()
+    }
+}
+
+/// A place in the queue.
+struct Place {
+    shared: Arc<Shared>,
+    ticket: u64,
+    wake: Arc<Notify>,
+}
+
+impl Place {
+    fn join(shared: &Arc<Shared>, schedule: &mut Schedule, client: ClientId) -> Self {
+        schedule.next += 1;
+        let (ticket, wake) = (schedule.next, Arc::new(Notify::new()));
+        schedule.waiting.push_back(Waiter {
+            ticket,
+            client,
+            patient: None,
+            wake: Arc::clone(&wake),
+        });
+        Self {
+            shared: Arc::clone(shared),
+            ticket,
+            wake,
+        }
+    }
+
+    fn patient(&self, schedule: &Schedule) -> Option<u64> {
+        let mut waiting = schedule.waiting.iter();
+        waiting.find(|one| one.ticket == self.ticket)?.patient
+    }
+
+    /// Waits until the transaction on top has been idle for long enough, or something else has happened.
+    async fn wait_out(&self, epoch: u64, grace: Grace) {
+        let mut healthy = 0;
+        while healthy < grace.ticks() {
+            let started = Instant::now();
+            let tick = tokio::time::timeout(TICK, self.wake.notified()).await;
+            let schedule = self.shared.schedule();
+            if tick.is_ok() || schedule.epoch != epoch || schedule.core.is_none() || schedule.closed {
+                return;
+            }
+            healthy += u32::from(started.elapsed() < HEALTHY);
+        }
+        let mut schedule = self.shared.schedule();
+        let mut waiting = schedule.waiting.iter_mut();
+        if let Some(own) = waiting.find(|one| one.ticket == self.ticket) {
+            own.patient = Some(epoch);
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut schedule = self.shared.schedule();
+        schedule.waiting.retain(|one| one.ticket != self.ticket);
+        // It may have been woken for nothing.
+        schedule.wake_next();
+    }
+}
+
+impl Turn {
+    fn new(shared: &Arc<Shared>, client: ClientId, core: Box<Core>) -> Self {
+        Self {
+            core: Some(core),
+            shared: Arc::clone(shared),
+            client,
+        }
+    }
+
+    /// Keeps the session from being given back: it is of no more use.
+    pub(super) fn forfeit(mut self) -> Option<Box<Core>> {
+        self.shared.schedule().closed = true;
+        self.core.take()
+    }
+}
+
+impl Deref for Turn {
+    type Target = Core;
+
+    fn deref(&self) -> &Core {
+        self.core.as_deref().expect("a turn has the session until it ends")
+    }
+}
+
+impl DerefMut for Turn {
+    fn deref_mut(&mut self) -> &mut Core {
+        self.core.as_deref_mut().expect("a turn has the session until it ends")
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let Some(core) = self.core.take() else {
+            return;
+        };
+        let mut schedule = self.shared.schedule();
+        let top = core.stack.top().map(|top| top.client);
+        if top.is_none_or(|top| top == self.client) {
+            schedule.epoch += 1;
+        } else {
+            schedule.shared = Some(schedule.epoch);
+        }
+        schedule.core = Some(core);
+        if schedule.closed {
+            self.shared.returned.notify_one();
+        }
+        schedule.wake_next();
+    }
+}

@@ -1,0 +1,212 @@
+//! A physical session: its transaction is open from the start and never committed.
+
+mod cache;
+mod link;
+mod wire;
+
+pub(crate) use cache::{Cache, Key, Prepared};
+pub(crate) use link::Lost;
+
+use super::frame::Frame;
+use super::settings::Settings;
+use super::upstream::{Canceller, Parts, QueryError, StdStream, Stream, Upstream};
+use bytes::BytesMut;
+use link::Link;
+use std::collections::{BTreeMap, HashSet};
+use std::io;
+use std::time::Duration;
+
+/// For how long a statement may wait for a lock that somebody else holds, as another test. Less than the 30 s for which
+/// sqlx waits for a connection, so that the server's error comes first.
+pub(crate) const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a statement may run on when its test has ended, before it is cancelled.
+const FINISH: Duration = Duration::from_millis(50);
+
+/// A session with the server, in its transaction.
+#[derive(Debug)]
+pub(crate) struct Session {
+    link: Link,
+    canceller: Canceller,
+    pub(crate) cache: Cache,
+    /// What is set now, beyond what the session began with.
+    pub(crate) applied: Settings,
+    /// Statements of settings that the server has accepted before.
+    pub(crate) accepted: HashSet<Vec<u8>>,
+    /// The constraints that are deferred initially, as `SET CONSTRAINTS` takes them; `None` is not known.
+    pub(crate) deferred: Option<String>,
+    /// Something happened that no rollback reverts.
+    pub(crate) spoilt: bool,
+    /// Whether it took names that only DEALLOCATE frees.
+    pub(crate) prepared_by_sql: bool,
+    home: tokio::runtime::Id,
+}
+
+/// A session of no runtime.
+#[derive(Debug)]
+pub(crate) struct Parked {
+    parts: Parts<StdStream>,
+    rest: Rest,
+}
+
+/// What of a session is not its socket.
+#[derive(Debug)]
+struct Rest {
+    cache: Cache,
+    accepted: HashSet<Vec<u8>>,
+    deferred: Option<String>,
+}
+
+impl Session {
+    /// Opens the transaction, on a login that has done nothing yet.
+    ///
+    /// # Cancel safety
+    ///
+    /// None: the login is of no use then.
+    pub(crate) async fn start(mut upstream: Upstream) -> Result<Self, QueryError> {
+        let milliseconds = LOCK_TIMEOUT.as_millis();
+        let mut sql = format!(
+            "SET lock_timeout = {milliseconds};SET idle_in_transaction_session_timeout = 0"
+        );
+        // Since 17 there is a limit for whole transactions as well.
+        if major_version(upstream.parameters()) >= 17 {
+            sql.push_str(";SET transaction_timeout = 0");
+        }
+        upstream.simple(&sql).await?;
+        upstream.simple(&reset_sql(false)).await?;
+        let rest = Rest {
+            cache: Cache::default(),
+            accepted: HashSet::new(),
+            deferred: None,
+        };
+        Ok(Self::of(upstream.into_parts(), rest))
+    }
+
+    fn of(parts: Parts<Stream>, rest: Rest) -> Self {
+        let Rest {
+            cache,
+            accepted,
+            deferred,
+        } = rest;
+        Self {
+            link: Link::new(parts.stream, parts.buffer, parts.parameters),
+            canceller: parts.canceller,
+            cache,
+            applied: Settings::default(),
+            accepted,
+            deferred,
+            spoilt: false,
+            prepared_by_sql: false,
+            home: tokio::runtime::Handle::current().id(),
+        }
+    }
+
+    /// Makes it as new for the next owner; `None` if it is not to be used again.
+    ///
+    /// # Cancel safety
+    ///
+    /// The session is closed then, which ends its transaction.
+    pub(crate) async fn reset(mut self) -> Option<Self> {
+        if !self.come_to_rest().await {
+            return None;
+        }
+        if self.spoilt {
+            return None;
+        }
+        let schema_changed = !self.cache.is_fresh();
+        let forget = self.cache.is_forgotten() || self.prepared_by_sql;
+        if forget {
+            // Whatever has a name on the server has lost it.
+            self.cache = Cache::default();
+        }
+        let (stream, buffer, parameters) = self.link.into_parts();
+        let canceller = self.canceller;
+        let mut upstream = Upstream::from_parts(Parts {
+            stream,
+            buffer,
+            parameters,
+            canceller,
+        });
+        upstream.simple(&reset_sql(forget)).await.ok()?;
+        let rest = Rest {
+            cache: self.cache,
+            accepted: self.accepted,
+            deferred: self.deferred.filter(|_| !schema_changed),
+        };
+        Some(Self::of(upstream.into_parts(), rest))
+    }
+
+    /// Waits for what is running, which is cancelled after a moment.
+    async fn come_to_rest(&mut self) -> bool {
+        if let Ok(done) = tokio::time::timeout(FINISH, self.link.drain()).await {
+            return done.is_ok();
+        }
+        self.canceller.cancel().await.ok();
+        self.link.drain().await.is_ok()
+    }
+
+    /// Takes it from its runtime, which may end then. It must be as new.
+    pub(crate) fn park(self) -> io::Result<Parked> {
+        let (stream, buffer, parameters) = self.link.into_parts();
+        let parts = Parts {
+            stream,
+            buffer,
+            parameters,
+            canceller: self.canceller,
+        };
+        let rest = Rest {
+            cache: self.cache,
+            accepted: self.accepted,
+            deferred: self.deferred,
+        };
+        let parts = Upstream::from_parts(parts).park()?;
+        Ok(Parked { parts, rest })
+    }
+
+    /// Gives it to the current runtime.
+    ///
+    /// # Panics
+    ///
+    /// Outside a runtime with IO.
+    pub(crate) fn resume(parked: Parked) -> io::Result<Self> {
+        let parts = Upstream::resume(parked.parts)?.into_parts();
+        Ok(Self::of(parts, parked.rest))
+    }
+
+    /// Moves it to the current runtime, if it is on another one.
+    pub(crate) fn rehome(self) -> io::Result<Self> {
+        let here = tokio::runtime::Handle::current().id();
+        if self.home == here {
+            return Ok(self);
+        }
+        Ok(Self {
+            link: self.link.rehome()?,
+            home: here,
+            ..self
+        })
+    }
+
+    /// Stops what it is doing.
+    pub(crate) fn canceller(&self) -> &Canceller {
+        &self.canceller
+    }
+
+    /// What the server said of itself, and of its settings as they are now.
+    pub(crate) fn parameters(&self) -> &BTreeMap<String, String> {
+        &self.link.parameters
+    }
+}
+
+/// In one string, so in one round trip: what a rollback leaves is undone behind it.
+fn reset_sql(forget: bool) -> String {
+    let forget = if forget { "DEALLOCATE ALL;" } else { "" };
+    format!(
+        "ROLLBACK;{forget}SELECT pg_catalog.pg_advisory_unlock_all();DISCARD SEQUENCES;BEGIN;SET CONSTRAINTS ALL IMMEDIATE"
+    )
+}
+
+fn major_version(parameters: &BTreeMap<String, String>) -> u32 {
+    let version = parameters.get("server_version").map_or("", |v| &**v);
+    let digits = version.split(|c: char| !c.is_ascii_digit()).next();
+    digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
+}

@@ -1,0 +1,106 @@
+//! A session's frames, as whoever's turn it is sends and reads them.
+
+use super::{Lost, Session};
+use crate::isolation::postgres::frame::Frame;
+use bytes::BytesMut;
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+
+impl Session {
+    /// Sends statements of our own, which cannot fail, in front of what comes next. Nobody waits for the answer.
+    pub(crate) fn internal(&mut self, sql: Vec<u8>) {
+        self.link.internal(sql);
+    }
+
+    /// As [`Session::internal`], in frames of the extended protocol without a Sync.
+    pub(crate) fn internal_frames(&mut self, frames: &[u8]) {
+        self.link.internal_frames(frames);
+    }
+
+    pub(crate) fn query(&mut self, sql: &[u8]) {
+        self.link.query(sql);
+    }
+
+    /// Another frame that is answered by ReadyForQuery, as it is.
+    pub(crate) fn call(&mut self, frame: &[u8]) {
+        self.link.call(frame);
+    }
+
+    /// Where frames of the extended protocol are written.
+    pub(crate) fn extended(&mut self) -> &mut BytesMut {
+        self.link.extended()
+    }
+
+    /// Whether there are frames behind the last Sync.
+    pub(crate) fn is_unsynced(&self) -> bool {
+        self.link.is_unsynced()
+    }
+
+    pub(crate) fn sync(&mut self) {
+        self.link.sync();
+    }
+
+    /// A frame of a COPY, as it is.
+    pub(crate) fn copy(&mut self, frame: &[u8]) {
+        self.link.copy(frame);
+    }
+
+    /// COPY's data begins; `sync_sent`: a Sync came behind the statement, which the server leaves out.
+    pub(crate) fn copy_begins(&mut self, sync_sent: bool) {
+        self.link.copy_begins(sync_sent);
+    }
+
+    pub(crate) fn copy_fail(&mut self, why: &str) {
+        self.link.copy_fail(why);
+    }
+
+    pub(crate) fn copy_ends(&mut self) {
+        self.link.copy_ends();
+    }
+
+    /// How much is waiting to be sent, in bytes.
+    pub(crate) fn backlog(&self) -> usize {
+        self.link.backlog()
+    }
+
+    /// The next frame that somebody waits for, if it is here.
+    pub(crate) fn take(&mut self) -> Result<Option<Frame>, Lost> {
+        self.link.take()
+    }
+
+    /// Waits until there is more to read, writing meanwhile what is to be sent.
+    pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Lost>> {
+        self.link.poll_fill(cx)
+    }
+
+    /// As [`Session::poll_fill`].
+    pub(crate) async fn fill(&mut self) -> Result<(), Lost> {
+        poll_fn(|cx| self.poll_fill(cx)).await
+    }
+
+    /// Sends as much as the socket takes at once; the rest goes with what comes next.
+    pub(crate) fn send_now(&mut self) {
+        self.link.send_now();
+    }
+
+    /// Writes what is left and reads until nothing is outstanding.
+    pub(crate) async fn drain(&mut self) -> Result<(), Lost> {
+        self.link.drain().await
+    }
+
+    /// Whether nothing that was asked for is outstanding.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.link.is_at_rest()
+    }
+
+    /// What was prepared before may return something else from here on.
+    pub(crate) fn schema_has_changed(&mut self) {
+        self.cache.schema_has_changed();
+        self.deferred = None;
+    }
+
+    /// The server's process.
+    pub(crate) fn process(&self) -> i32 {
+        self.canceller.process().cast_signed()
+    }
+}
