@@ -6,6 +6,7 @@
     reason = "its rooms are moved into one by one"
 )]
 
+mod background;
 mod config;
 mod frame;
 mod sql;
