@@ -12,3 +12,4 @@ mod frame;
 mod sql;
 mod template;
 mod upstream;
+mod variables;
