@@ -11,5 +11,6 @@ mod config;
 mod frame;
 mod sql;
 mod template;
+mod templates;
 mod upstream;
 mod variables;
