@@ -153,6 +153,31 @@ pub enum Error {
         asked: String,
     },
 
+    /// Nothing says where a repo's database is.
+    #[cfg(feature = "sandbox")]
+    #[error(
+        "`{owner}` uses repo `{repo}`, and nothing says where its database is: `{variable}` is not set\n\n  help: set it, in the environment or in a file `.env` beside the package's Cargo.toml: `{variable}=postgres://user:password@localhost/app`"
+    )]
+    NoDatabaseUrl {
+        /// The test.
+        owner: String,
+        /// The repo's name.
+        repo: &'static str,
+        /// The variable that says where it is.
+        variable: String,
+    },
+
+    /// What is said of where a repo's database is cannot be read. The text never holds the URL, which may hold a password.
+    #[cfg(feature = "sandbox")]
+    #[error("`{variable}` is of no use")]
+    DatabaseUrl {
+        /// The variable.
+        variable: String,
+        /// What is wrong with it.
+        #[source]
+        source: BoxError,
+    },
+
     /// The migrations could not be read.
     #[cfg(feature = "sandbox")]
     #[error("the migrations in {from} cannot be read\n\n  help: {help}")]

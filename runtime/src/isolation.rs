@@ -19,6 +19,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// The name of [`Repo::new`](crate::Repo::new)'s database.
+pub(crate) const MAIN_REPO: &str = "default";
+
 /// Who a session is for.
 #[derive(Clone, Debug)]
 pub struct Tenant {

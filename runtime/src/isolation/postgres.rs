@@ -1,9 +1,16 @@
 //! PostgreSQL: every owner gets one session whose transaction is never committed, and the application any number of
 //! virtual connections to it; or a private database, cloned from the template.
-#![allow(dead_code, unused_imports, reason = "its rooms are moved into one by one")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "its rooms are moved into one by one"
+)]
 
+mod background;
 mod config;
 mod frame;
 mod sql;
 mod template;
+mod templates;
 mod upstream;
+mod variables;

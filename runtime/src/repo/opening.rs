@@ -4,14 +4,11 @@ use super::Supported;
 use super::session::{AnySession as _, InUse, Session};
 use super::sessions::{self, Ask, Sessions, Setup};
 use crate::error::{Error, Subject};
-use crate::isolation::{Fixture, Isolate, Lease as _, Schema, Tenant, Verdict, Wanted};
+use crate::isolation::{Fixture, Isolate, Lease as _, MAIN_REPO, Schema, Tenant, Verdict, Wanted};
 use crate::owner::{Checkout, Owner, RepoId, Role};
 use sqlx::Pool;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// The name of [`Repo::new`](crate::Repo::new)'s database.
-pub(crate) const DEFAULT: &str = "default";
 
 /// Somebody's wish for a repo of this database.
 pub(crate) struct Wish<DB: Supported> {
@@ -27,7 +24,7 @@ impl<DB: Supported> Wish<DB> {
     pub(crate) fn of_argument() -> Self {
         Self {
             ask: Ask {
-                repo: repo_id::<DB>(DEFAULT),
+                repo: repo_id::<DB>(MAIN_REPO),
                 terms: super::session::Terms::default(),
                 config: super::session::Terms::default(),
                 asked_at: None,
@@ -117,7 +114,7 @@ fn start_of<'a>(
     repo: &str,
     own: Option<Schema>,
 ) -> (Schema, &'a [Fixture]) {
-    match setup.filter(|_| repo == DEFAULT) {
+    match setup.filter(|_| repo == MAIN_REPO) {
         None => (own.unwrap_or(Schema::Empty), &[]),
         Some(setup) => {
             let schema = setup.named.clone().or(own);
@@ -139,7 +136,7 @@ async fn require_same<DB: Isolate + Supported>(
     let repo = wish.ask.repo.name;
     let setup = owner.attachment::<Sessions>().setup();
     let named = setup.is_some_and(|setup| setup.named.is_some());
-    let Some(own) = wish.own.as_ref().filter(|_| !(named && repo == DEFAULT)) else {
+    let Some(own) = wish.own.as_ref().filter(|_| !(named && repo == MAIN_REPO)) else {
         return Ok(());
     };
     let (hash, origin) = lease.schema();

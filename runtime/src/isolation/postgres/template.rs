@@ -67,6 +67,14 @@ pub(crate) struct Template {
 }
 
 impl Template {
+    /// The application's own database, as it is.
+    pub(crate) fn as_it_is(config: &Config) -> Self {
+        Self {
+            name: config.database().to_owned(),
+            config: config.clone(),
+        }
+    }
+
     /// The database's name.
     pub(crate) fn name(&self) -> &str {
         &self.name

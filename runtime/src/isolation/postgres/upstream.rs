@@ -7,6 +7,10 @@ mod query;
 mod stream;
 #[cfg(test)]
 pub(super) mod tests;
+#[cfg(feature = "postgres-tls")]
+mod tls;
+#[cfg(not(feature = "postgres-tls"))]
+#[path = "upstream/tls_none.rs"]
 mod tls;
 
 pub(crate) use error::{ConnectError, QueryError, ServerError};
@@ -110,6 +114,8 @@ impl Upstream {
     async fn negotiate(config: &Config) -> Result<Self, ConnectError> {
         let (first, second) = match config.ssl_mode() {
             PgSslMode::Disable => (Encryption::Never, None),
+            // What cannot be encrypted here is not asked for, where it need not be.
+            PgSslMode::Allow | PgSslMode::Prefer if !tls::AVAILABLE => (Encryption::Never, None),
             PgSslMode::Allow => (Encryption::Never, Some(Encryption::Always)),
             PgSslMode::Prefer => (Encryption::IfOffered, Some(Encryption::Never)),
             PgSslMode::Require | PgSslMode::VerifyCa | PgSslMode::VerifyFull => {
@@ -251,6 +257,9 @@ async fn agree(
         (Plain::Tcp(socket), Encryption::Never) => return Ok(Stream::Tcp(socket)),
         (Plain::Tcp(socket), _) => socket,
     };
+    if !tls::AVAILABLE {
+        return Ok(Stream::Tls(Box::new(tls::encrypt(config, socket).await?)));
+    }
     let closed = |source| ConnectError::Closed {
         place: config.place(),
         source,

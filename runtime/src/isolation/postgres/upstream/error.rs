@@ -127,9 +127,16 @@ fn refused_help(place: &Place, error: &ServerError) -> String {
     let Place { user, database, .. } = place;
     let help = match &*error.code {
         "28P01" => "correct the password in the URL, in PGPASSWORD or in ~/.pgpass".to_owned(),
-        "28000" if error.message.contains("pg_hba.conf") => format!(
-            "allow it in the server's pg_hba.conf, or try another host or `sslmode`; the line would be: `host {database} {user} <address> scram-sha-256`"
-        ),
+        "28000" if error.message.contains("pg_hba.conf") => {
+            let tls = if super::tls::AVAILABLE {
+                "`sslmode`"
+            } else {
+                "heirloom's feature `postgres-tls` for an encrypted connection"
+            };
+            format!(
+                "allow it in the server's pg_hba.conf, or try another host or {tls}; the line would be: `host {database} {user} <address> scram-sha-256`"
+            )
+        }
         "28000" => {
             format!("create the role, `CREATE ROLE \"{user}\" LOGIN`, or name another in the URL")
         }

@@ -1,5 +1,6 @@
 //! The socket to the server, which can move between runtimes.
 
+use super::tls::Encrypted;
 use std::io;
 use std::net::TcpStream as StdTcp;
 use std::os::unix::net::UnixStream as StdUnix;
@@ -7,7 +8,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
-use tokio_rustls::client::TlsStream;
 
 /// A socket of the runtime it was made on; [`Stream::into_std`] takes it along to another.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub(crate) enum Stream {
     /// Plain.
     Unix(UnixStream),
     /// Encrypted.
-    Tls(Box<TlsStream<Carrier>>),
+    Tls(Box<Encrypted>),
 }
 
 /// A socket of no runtime.
@@ -28,18 +28,7 @@ pub(crate) enum StdStream {
     /// Plain.
     Unix(StdUnix),
     /// Encrypted; the socket within is one of no runtime.
-    Tls(Box<TlsStream<Carrier>>),
-}
-
-/// What TLS runs over: its state stays where it is while the socket beneath it changes its runtime.
-#[derive(Debug)]
-pub(crate) enum Carrier {
-    /// On a runtime.
-    Running(TcpStream),
-    /// On its way.
-    Parked(StdTcp),
-    /// While one becomes the other, or after that failed.
-    Gone,
+    Tls(Box<Encrypted>),
 }
 
 impl Stream {
@@ -49,7 +38,7 @@ impl Stream {
             Self::Tcp(socket) => StdStream::Tcp(socket.into_std()?),
             Self::Unix(socket) => StdStream::Unix(socket.into_std()?),
             Self::Tls(mut tls) => {
-                tls.get_mut().0.park()?;
+                tls.park()?;
                 StdStream::Tls(tls)
             }
         })
@@ -65,7 +54,7 @@ impl Stream {
             StdStream::Tcp(socket) => Self::Tcp(TcpStream::from_std(socket)?),
             StdStream::Unix(socket) => Self::Unix(UnixStream::from_std(socket)?),
             StdStream::Tls(mut tls) => {
-                tls.get_mut().0.resume()?;
+                tls.resume()?;
                 Self::Tls(tls)
             }
         })
@@ -74,57 +63,6 @@ impl Stream {
     /// Whether others on the way can read along.
     pub(crate) fn is_encrypted(&self) -> bool {
         matches!(self, Self::Tls(_))
-    }
-}
-
-impl Carrier {
-    fn park(&mut self) -> io::Result<()> {
-        if let Self::Running(socket) = std::mem::replace(self, Self::Gone) {
-            *self = Self::Parked(socket.into_std()?);
-        }
-        Ok(())
-    }
-
-    fn resume(&mut self) -> io::Result<()> {
-        if let Self::Parked(socket) = std::mem::replace(self, Self::Gone) {
-            *self = Self::Running(TcpStream::from_std(socket)?);
-        }
-        Ok(())
-    }
-
-    fn running(&mut self) -> io::Result<Pin<&mut TcpStream>> {
-        match self {
-            Self::Running(socket) => Ok(Pin::new(socket)),
-            Self::Parked(_) | Self::Gone => Err(io::ErrorKind::NotConnected.into()),
-        }
-    }
-}
-
-impl AsyncRead for Carrier {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        self.running()?.poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Carrier {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.running()?.poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.running()?.poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.running()?.poll_shutdown(cx)
     }
 }
 
@@ -137,7 +75,7 @@ impl AsyncRead for Stream {
         match self.get_mut() {
             Self::Tcp(socket) => Pin::new(socket).poll_read(cx, buf),
             Self::Unix(socket) => Pin::new(socket).poll_read(cx, buf),
-            Self::Tls(socket) => Pin::new(socket).poll_read(cx, buf),
+            Self::Tls(socket) => Pin::new(&mut **socket).poll_read(cx, buf),
         }
     }
 }
@@ -151,7 +89,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(socket) => Pin::new(socket).poll_write(cx, buf),
             Self::Unix(socket) => Pin::new(socket).poll_write(cx, buf),
-            Self::Tls(socket) => Pin::new(socket).poll_write(cx, buf),
+            Self::Tls(socket) => Pin::new(&mut **socket).poll_write(cx, buf),
         }
     }
 
@@ -159,7 +97,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(socket) => Pin::new(socket).poll_flush(cx),
             Self::Unix(socket) => Pin::new(socket).poll_flush(cx),
-            Self::Tls(socket) => Pin::new(socket).poll_flush(cx),
+            Self::Tls(socket) => Pin::new(&mut **socket).poll_flush(cx),
         }
     }
 
@@ -167,7 +105,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(socket) => Pin::new(socket).poll_shutdown(cx),
             Self::Unix(socket) => Pin::new(socket).poll_shutdown(cx),
-            Self::Tls(socket) => Pin::new(socket).poll_shutdown(cx),
+            Self::Tls(socket) => Pin::new(&mut **socket).poll_shutdown(cx),
         }
     }
 }

@@ -1,12 +1,17 @@
 //! TLS as `sqlx` does it with rustls: the same modes, the same trust, the same client certificates.
 
+mod carrier;
+
 use super::error::ConnectError;
-use super::stream::Carrier;
 use crate::isolation::postgres::config::{Address, Config, Pem};
+use carrier::Carrier;
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 use sqlx::postgres::PgSslMode;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -21,16 +26,20 @@ use tokio_rustls::rustls::{
     self, CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
 };
 
+/// Whether this build can encrypt.
+pub(super) const AVAILABLE: bool = true;
+
+/// A TLS connection to the server. Its state stays where it is while the socket beneath changes its runtime.
+#[derive(Debug)]
+pub(crate) struct Encrypted(TlsStream<Carrier>);
+
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What is wrong, and why.
 type Wrong = (String, Option<BoxError>);
 
 /// Encrypts a connection whose server has agreed to it.
-pub(super) async fn encrypt(
-    config: &Config,
-    socket: TcpStream,
-) -> Result<TlsStream<Carrier>, ConnectError> {
+pub(super) async fn encrypt(config: &Config, socket: TcpStream) -> Result<Encrypted, ConnectError> {
     let wrong = |(what, source): Wrong| ConnectError::Tls {
         place: config.place(),
         what,
@@ -40,7 +49,48 @@ pub(super) async fn encrypt(
     TlsConnector::from(Arc::new(client))
         .connect(name, Carrier::Running(socket))
         .await
+        .map(Encrypted)
         .map_err(|error| wrong(failed(error)))
+}
+
+impl Encrypted {
+    /// Takes the socket from its runtime.
+    pub(super) fn park(&mut self) -> io::Result<()> {
+        self.0.get_mut().0.park()
+    }
+
+    /// Gives the socket to the current runtime.
+    pub(super) fn resume(&mut self) -> io::Result<()> {
+        self.0.get_mut().0.resume()
+    }
+}
+
+impl AsyncRead for Encrypted {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Encrypted {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
 }
 
 fn failed(error: io::Error) -> Wrong {
@@ -172,8 +222,8 @@ fn unusable(what: &str, pem: &Pem) -> String {
 
 /// What ties a SCRAM login to this very connection (RFC 5929, `tls-server-end-point`): the hash of the server's
 /// certificate. `None` if the certificate's signature does not say which hash.
-pub(super) fn end_point(stream: &TlsStream<Carrier>) -> Option<Vec<u8>> {
-    let certificate = stream.get_ref().1.peer_certificates()?.first()?;
+pub(super) fn end_point(stream: &Encrypted) -> Option<Vec<u8>> {
+    let certificate = stream.0.get_ref().1.peer_certificates()?.first()?;
     Some(match signature_hash(certificate)? {
         Hash::Sha256 => Sha256::digest(certificate).to_vec(),
         Hash::Sha384 => Sha384::digest(certificate).to_vec(),

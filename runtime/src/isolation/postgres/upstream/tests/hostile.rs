@@ -141,6 +141,7 @@ async fn what_does_not_speak_as_postgresql_does_is_named() {
     }
 }
 
+#[cfg(feature = "postgres-tls")]
 #[tokio::test]
 async fn what_answers_nonsense_to_a_wish_for_tls_is_named() {
     for (answers, mode, expected) in [

@@ -1,0 +1,76 @@
+//! The runtime that outlives tests: templates are made on it, and sessions live on it between tests.
+//!
+//! A socket belongs to the runtime it was made on and dies with it, and every test has a runtime of its own. So what is to
+//! outlive a test is done here: on one thread, since a test's own queries do not come this way.
+
+use std::any::Any;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::pin;
+use std::sync::OnceLock;
+use std::task::Poll;
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
+
+#[cfg(test)]
+mod tests;
+
+/// Starts the work and lets it go on by itself.
+///
+/// It is nobody's: what it does in a database is not done as the test that happens to ask first.
+pub(super) fn spawn(work: impl Future<Output = ()> + Send + 'static) {
+    drop(handle().spawn(work));
+}
+
+/// Does the work and waits for it, on whatever runtime that is, or on none.
+///
+/// # Panics
+///
+/// With what the work panicked with.
+///
+/// # Cancel safety
+///
+/// If this is dropped the work goes on to its end all the same, and its result is dropped there.
+pub(super) async fn run<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+    let (done, result) = oneshot::channel();
+    spawn(async move {
+        // Whoever asked may have gone.
+        done.send(caught(work).await).ok();
+    });
+    match result.await {
+        Ok(Ok(result)) => result,
+        Ok(Err(panic)) => resume_unwind(panic),
+        Err(_) => unreachable!("the thread is never stopped: heirloom's bug"),
+    }
+}
+
+/// The current runtime for the thread, which then drives it for as long as the process lives.
+fn handle() -> &'static Handle {
+    static HANDLE: OnceLock<Handle> = OnceLock::new();
+    HANDLE.get_or_init(|| {
+        let runtime = Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .build()
+            .expect("a runtime for the sessions with PostgreSQL: are there files left to open?");
+        let handle = runtime.handle().clone();
+        std::thread::Builder::new()
+            .name("heirloom-postgres".to_owned())
+            .spawn(move || runtime.block_on(std::future::pending::<()>()))
+            .expect("a thread for the sessions with PostgreSQL");
+        handle
+    })
+}
+
+/// What the work gives, or what it panicked with.
+async fn caught<F: Future>(work: F) -> Result<F::Output, Box<dyn Any + Send>> {
+    let mut work = pin!(work);
+    poll_fn(
+        |cx| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(result)) => Poll::Ready(Ok(result)),
+            Err(panic) => Poll::Ready(Err(panic)),
+        },
+    )
+    .await
+}
