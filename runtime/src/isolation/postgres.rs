@@ -9,7 +9,11 @@
 mod background;
 mod config;
 mod frame;
+mod hub;
+mod session;
+mod settings;
 mod sql;
+mod stack;
 mod template;
 mod templates;
 mod upstream;

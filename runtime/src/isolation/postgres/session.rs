@@ -12,8 +12,9 @@ use super::settings::Settings;
 use super::upstream::{Canceller, Parts, QueryError, StdStream, Stream, Upstream};
 use bytes::BytesMut;
 use link::Link;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// For how long a statement may wait for a lock that somebody else holds, as another test. Less than the 30 s for which
@@ -23,6 +24,9 @@ pub(crate) const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a statement may run on when its test has ended, before it is cancelled.
 const FINISH: Duration = Duration::from_millis(50);
 
+/// What connections may begin with, and what they are told then.
+pub(crate) type Accepted = HashMap<Vec<u8>, Arc<BTreeMap<String, String>>>;
+
 /// A session with the server, in its transaction.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -31,8 +35,8 @@ pub(crate) struct Session {
     pub(crate) cache: Cache,
     /// What is set now, beyond what the session began with.
     pub(crate) applied: Settings,
-    /// Statements of settings that the server has accepted before.
-    pub(crate) accepted: HashSet<Vec<u8>>,
+    /// Settings that the server has accepted, and what it says of itself then.
+    pub(crate) accepted: Accepted,
     /// The constraints that are deferred initially, as `SET CONSTRAINTS` takes them; `None` is not known.
     pub(crate) deferred: Option<String>,
     /// Something happened that no rollback reverts.
@@ -53,7 +57,7 @@ pub(crate) struct Parked {
 #[derive(Debug)]
 struct Rest {
     cache: Cache,
-    accepted: HashSet<Vec<u8>>,
+    accepted: Accepted,
     deferred: Option<String>,
 }
 
@@ -76,7 +80,7 @@ impl Session {
         upstream.simple(&reset_sql(false)).await?;
         let rest = Rest {
             cache: Cache::default(),
-            accepted: HashSet::new(),
+            accepted: Accepted::new(),
             deferred: None,
         };
         Ok(Self::of(upstream.into_parts(), rest))
@@ -143,6 +147,11 @@ impl Session {
         }
         self.canceller.cancel().await.ok();
         self.link.drain().await.is_ok()
+    }
+
+    /// Whether it cannot be used any more.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.link.is_lost()
     }
 
     /// Takes it from its runtime, which may end then. It must be as new.

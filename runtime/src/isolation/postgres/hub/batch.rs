@@ -12,6 +12,9 @@ mod simple;
 mod step;
 mod transaction;
 
+pub(super) use extended::Ended;
+pub(super) use report::ADVICE;
+
 use super::client::Client;
 use super::core::Core;
 use super::{Shared, client};
@@ -106,7 +109,11 @@ impl<'a> Batch<'a> {
         if self.guarded && !is_top {
             return;
         }
-        let settings = self.core.session.applied.statements_to(&self.client.settings);
+        let settings = self
+            .core
+            .session
+            .applied
+            .statements_to(&self.client.settings);
         let mut sql = Vec::new();
         match self.core.stack.guard {
             Guard::Fresh(_) if !is_top && settings.is_empty() => {}

@@ -1,6 +1,6 @@
 //! One virtual connection: its socket, and what a server would know of it.
 
-use super::mailbox::Mailbox;
+use super::mailbox::{Mail, Mailbox};
 use crate::isolation::postgres::frame::{Broken, Frame, Lexer, Side, Status, to_client};
 use crate::isolation::postgres::session::Prepared;
 use crate::isolation::postgres::settings::Settings;
@@ -125,12 +125,15 @@ impl Client {
         Ok(frame)
     }
 
-    /// Puts back a frame that was just taken.
-    pub(super) fn put_back(&mut self, frame: &Frame) {
-        let rest = std::mem::take(&mut self.input);
-        self.input.extend_from_slice(frame.view().bytes());
-        self.input.extend_from_slice(&rest);
-        self.scanned = 0;
+    /// The tag of the next frame.
+    async fn tag(&mut self) -> Result<u8, Parted> {
+        loop {
+            match self.lexer.size(&self.input) {
+                Err(broken) => return Err(Parted::Broken(broken)),
+                Ok(Some(_)) => return Ok(self.input[0]),
+                Ok(None) => self.read().await?,
+            }
+        }
     }
 
     /// Waits until a batch of the extended protocol is here as a whole, so that the session is not kept waiting for it.
@@ -175,12 +178,22 @@ impl Client {
     /// Waits until it says something, or there is something for it.
     pub(super) async fn idle(&mut self) -> Result<Idle, Parted> {
         let mailbox = Arc::clone(&self.mailbox);
-        tokio::select! {
-            biased;
-            () = mailbox.closed() => Ok(Idle::Closed),
-            frame = self.frame() => frame.map(Idle::Frame),
-            () = mailbox.filled() => Ok(Idle::Mail),
-        }
+        let is_idle = self.status == Status::Idle;
+        poll_fn(|cx| {
+            let mail = mailbox.poll(cx, is_idle);
+            if mail == Some(Mail::End) {
+                return Poll::Ready(Ok(Idle::Closed));
+            }
+            // It keeps nothing between polls, so that a new one is as good as the last.
+            if let Poll::Ready(tag) = pin!(self.tag()).poll(cx) {
+                return Poll::Ready(tag.map(Idle::Frame));
+            }
+            if mail.is_some() {
+                return Poll::Ready(Ok(Idle::Mail));
+            }
+            Poll::Pending
+        })
+        .await
     }
 
     /// Sends everything.
@@ -219,8 +232,9 @@ impl Client {
 
 /// What an idle connection is woken by.
 pub(super) enum Idle {
-    Frame(Frame),
-    /// Notifications.
+    /// A frame with this tag, or the beginning of one.
+    Frame(u8),
+    /// Notifications, which come between transactions.
     Mail,
     /// The owner ends.
     Closed,

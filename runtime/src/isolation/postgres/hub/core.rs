@@ -2,7 +2,7 @@
 
 use crate::isolation::postgres::session::Session;
 use crate::isolation::postgres::settings::Settings;
-use crate::isolation::postgres::stack::{ClientId, Stack};
+use crate::isolation::postgres::stack::{ClientId, Guard, Stack};
 use std::collections::HashMap;
 
 /// The session and what stands in it.
@@ -27,5 +27,35 @@ impl Core {
             ended: HashMap::new(),
             names: HashMap::new(),
         }
+    }
+
+    /// A client has gone: its transaction is rolled back.
+    pub(super) fn abandon(&mut self, client: ClientId) {
+        self.ended.remove(&client);
+        self.names.retain(|_, who| *who != client);
+        let Some((own, above)) = self.stack.take(client) else {
+            return;
+        };
+        for open in above.into_iter().filter(|open| !open.committed) {
+            let who = open.client;
+            self.journal.push(format!("the transaction of connection {who} was rolled back with that of connection {client}, which was begun before it and was closed; a server would have kept it"));
+            let why = format!(
+                "this transaction of connection {who} was rolled back, because connection {client}, which began its own before it, was closed"
+            );
+            self.ended
+                .insert(who, (why, open.marks[0].settings.clone()));
+        }
+        for (who, what) in self.stack.undone(client, &own.marks[0]) {
+            self.journal.push(format!("`{what}` of connection {who} was undone when connection {client} was closed, in whose open transaction it ran; a server would have kept it"));
+        }
+        if self.session.is_at_rest() {
+            let savepoint = Stack::savepoint(own.number);
+            self.session
+                .internal(format!("ROLLBACK TO {savepoint}").into_bytes());
+            self.session.send_now();
+        }
+        self.session.applied = own.marks[0].applied.clone();
+        self.stack.guard = Guard::Fresh(own.number);
+        self.stack.settle();
     }
 }

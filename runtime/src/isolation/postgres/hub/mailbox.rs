@@ -1,9 +1,8 @@
-//! What others have for a connection: notifications, a cancellation, the end.
+//! What others have for a connection: notifications, and the end.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use tokio::sync::Notify;
+use std::task::{Context, Waker};
 
 /// Of one connection.
 #[derive(Debug)]
@@ -11,15 +10,15 @@ pub(super) struct Mailbox {
     /// What it shows to cancel its statements.
     pub(super) secret: [u8; 4],
     inner: Mutex<Inner>,
-    mail: Notify,
-    end: Notify,
-    is_over: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
     channels: HashSet<Box<[u8]>>,
     notifications: Vec<Notification>,
+    is_over: bool,
+    /// Whoever waits for any of it: there is only one.
+    waker: Option<Waker>,
 }
 
 /// A channel and what was said in it.
@@ -30,9 +29,6 @@ impl Mailbox {
         Self {
             secret,
             inner: Mutex::default(),
-            mail: Notify::new(),
-            end: Notify::new(),
-            is_over: AtomicBool::new(false),
         }
     }
 
@@ -54,8 +50,7 @@ impl Mailbox {
         let mut inner = self.inner();
         if inner.channels.contains(&notification.0) {
             inner.notifications.push(notification.clone());
-            drop(inner);
-            self.mail.notify_one();
+            wake(inner);
         }
     }
 
@@ -63,21 +58,43 @@ impl Mailbox {
         std::mem::take(&mut self.inner().notifications)
     }
 
-    pub(super) async fn filled(&self) {
-        while self.inner().notifications.is_empty() {
-            self.mail.notified().await;
-        }
-    }
-
     /// Says that the owner ends.
     pub(super) fn close(&self) {
-        self.is_over.store(true, Ordering::Release);
-        self.end.notify_one();
+        let mut inner = self.inner();
+        inner.is_over = true;
+        wake(inner);
     }
 
-    pub(super) async fn closed(&self) {
-        while !self.is_over.load(Ordering::Acquire) {
-            self.end.notified().await;
+    /// What there is: the end, or notifications if they are wanted now. Else the task is woken.
+    pub(super) fn poll(&self, cx: &Context<'_>, wanted: bool) -> Option<Mail> {
+        let mut inner = self.inner();
+        if inner.is_over {
+            return Some(Mail::End);
         }
+        if wanted && !inner.notifications.is_empty() {
+            return Some(Mail::Notifications);
+        }
+        match &mut inner.waker {
+            Some(waker) => waker.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
+        None
+    }
+}
+
+/// What is in a mailbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mail {
+    /// The owner ends.
+    End,
+    Notifications,
+}
+
+/// Outside of the lock.
+fn wake(mut inner: MutexGuard<'_, Inner>) {
+    let waker = inner.waker.take();
+    drop(inner);
+    if let Some(waker) = waker {
+        waker.wake();
     }
 }

@@ -1,8 +1,8 @@
 //! Whose turn it is with the session: one batch at a time, and the open transactions of several connections one within
 //! the other.
 
-use super::core::Core;
 use super::Shared;
+use super::core::Core;
 use crate::isolation::postgres::stack::ClientId;
 use std::collections::VecDeque;
 use std::ops::{Deref, DerefMut};
@@ -38,12 +38,16 @@ impl Grace {
 #[derive(Debug)]
 pub(super) struct Schedule {
     core: Option<Box<Core>>,
+    /// Whose turn it is.
+    holder: Option<ClientId>,
     waiting: VecDeque<Waiter>,
     /// Counts how often the transaction on top has gone on.
     epoch: u64,
     /// In which epoch others were let in already: as long as it lasts, more of them need not wait.
     shared: Option<u64>,
     next: u64,
+    /// Clients that have gone while it was somebody's turn.
+    left: Vec<ClientId>,
     closed: bool,
 }
 
@@ -71,10 +75,12 @@ impl Schedule {
     pub(super) fn new(core: Core) -> Self {
         Self {
             core: Some(Box::new(core)),
+            holder: None,
             waiting: VecDeque::new(),
             epoch: 0,
             shared: None,
             next: 0,
+            left: Vec::new(),
             closed: false,
         }
     }
@@ -91,6 +97,7 @@ impl Schedule {
     fn take(&mut self, client: ClientId, patient: Option<u64>) -> Option<Box<Core>> {
         let core = self.core.take()?;
         if self.may_go(&core, client, patient) {
+            self.holder = Some(client);
             return Some(core);
         }
         self.core = Some(core);
@@ -157,6 +164,44 @@ impl Shared {
         }
     }
 
+    /// Whether it is this client's turn now.
+    pub(super) fn is_turn_of(&self, client: ClientId) -> bool {
+        self.schedule().holder == Some(client)
+    }
+
+    /// Nobody gets the session any more.
+    pub(super) fn close_schedule(&self) {
+        let mut schedule = self.schedule();
+        schedule.closed = true;
+        for waiter in &schedule.waiting {
+            waiter.wake.notify_one();
+        }
+    }
+
+    /// A client has gone: what it has open is rolled back before anybody else's turn.
+    pub(super) fn has_left(&self, client: ClientId) {
+        let mut schedule = self.schedule();
+        match &mut schedule.core {
+            Some(core) => core.abandon(client),
+            None => schedule.left.push(client),
+        }
+        schedule.epoch += 1;
+        schedule.wake_next();
+    }
+
+    /// Waits for the session of an owner that has ended.
+    pub(super) async fn wait_for_core(&self, patience: Duration) -> Option<Box<Core>> {
+        let returned = async {
+            loop {
+                if let Some(core) = self.take_for_good() {
+                    return core;
+                }
+                self.returned.notified().await;
+            }
+        };
+        tokio::time::timeout(patience, returned).await.ok()
+    }
+
     /// Takes the session for good. Whoever waits or comes later is told.
     pub(super) fn take_for_good(&self) -> Option<Box<Core>> {
         let mut schedule = self.schedule();
@@ -204,7 +249,8 @@ impl Place {
             let started = Instant::now();
             let tick = tokio::time::timeout(TICK, self.wake.notified()).await;
             let schedule = self.shared.schedule();
-            if tick.is_ok() || schedule.epoch != epoch || schedule.core.is_none() || schedule.closed {
+            if tick.is_ok() || schedule.epoch != epoch || schedule.core.is_none() || schedule.closed
+            {
                 return;
             }
             healthy += u32::from(started.elapsed() < HEALTHY);
@@ -234,39 +280,41 @@ impl Turn {
             client,
         }
     }
-
-    /// Keeps the session from being given back: it is of no more use.
-    pub(super) fn forfeit(mut self) -> Option<Box<Core>> {
-        self.shared.schedule().closed = true;
-        self.core.take()
-    }
 }
 
 impl Deref for Turn {
     type Target = Core;
 
     fn deref(&self) -> &Core {
-        self.core.as_deref().expect("a turn has the session until it ends")
+        self.core
+            .as_deref()
+            .expect("a turn has the session until it ends")
     }
 }
 
 impl DerefMut for Turn {
     fn deref_mut(&mut self) -> &mut Core {
-        self.core.as_deref_mut().expect("a turn has the session until it ends")
+        self.core
+            .as_deref_mut()
+            .expect("a turn has the session until it ends")
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let Some(core) = self.core.take() else {
+        let Some(mut core) = self.core.take() else {
             return;
         };
         let mut schedule = self.shared.schedule();
+        schedule.holder = None;
         let top = core.stack.top().map(|top| top.client);
         if top.is_none_or(|top| top == self.client) {
             schedule.epoch += 1;
         } else {
             schedule.shared = Some(schedule.epoch);
+        }
+        for client in std::mem::take(&mut schedule.left) {
+            core.abandon(client);
         }
         schedule.core = Some(core);
         if schedule.closed {

@@ -64,6 +64,7 @@ pub(super) struct Link {
     lexer: Lexer,
     pub(super) parameters: BTreeMap<String, String>,
     pub(super) status: Status,
+    lost: bool,
 }
 
 impl Link {
@@ -84,6 +85,7 @@ impl Link {
             lexer: Lexer::new(Side::Server, LEXER_LIMIT),
             parameters,
             status: Status::Idle,
+            lost: false,
         }
     }
 
@@ -96,6 +98,10 @@ impl Link {
     pub(super) fn rehome(mut self) -> io::Result<Self> {
         self.stream = Stream::from_std(self.stream.into_std()?)?;
         Ok(self)
+    }
+
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost
     }
 
     /// Whether nothing is outstanding, so that somebody else may go on with it.
@@ -174,23 +180,15 @@ impl Link {
         self.copying = false;
     }
 
-    /// The next frame that somebody waits for. Settings are taken note of, notifications left out: no other session's
-    /// are for us, and our own are never sent, as nothing is committed.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost.
-    pub(super) async fn frame(&mut self) -> Result<Frame, Lost> {
-        loop {
-            if let Some(frame) = self.take()? {
-                return Ok(frame);
-            }
-            poll_fn(|cx| self.poll_fill(cx)).await?;
-        }
+    /// The next frame that somebody waits for, if it is here. Settings are taken note of, and notifications left out: no
+    /// other session's are for us, and our own are never sent, as nothing is committed.
+    pub(super) fn take(&mut self) -> Result<Option<Frame>, Lost> {
+        let taken = self.try_take();
+        self.lost |= taken.is_err();
+        taken
     }
 
-    /// A frame, if it is here already.
-    pub(super) fn take(&mut self) -> Result<Option<Frame>, Lost> {
+    fn try_take(&mut self) -> Result<Option<Frame>, Lost> {
         loop {
             let frame = self.lexer.take(&mut self.input);
             let frame = frame.map_err(|broken| Lost::Protocol(broken.to_string()))?;
@@ -235,7 +233,11 @@ impl Link {
     }
 
     fn error(&self, body: &[u8], internal: bool) -> Result<bool, Lost> {
-        if internal || body.windows(7).any(|part| part == b"VFATAL\0" || part == b"VPANIC\0") {
+        if internal
+            || body
+                .windows(7)
+                .any(|part| part == b"VFATAL\0" || part == b"VPANIC\0")
+        {
             let error = Box::new(ServerError::parse(body));
             if matches!(&*error.severity, "FATAL" | "PANIC") {
                 return Err(Lost::Ended(error));
@@ -248,6 +250,12 @@ impl Link {
 
     /// Waits until there is more to read, writing meanwhile what is to be sent.
     pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Lost>> {
+        let filled = self.try_fill(cx);
+        self.lost |= matches!(filled, Poll::Ready(Err(_)));
+        filled
+    }
+
+    fn try_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Lost>> {
         let written = self.poll_write(cx);
         self.input.reserve(READ);
         // This future keeps nothing between polls, so that a new one is as good as the last.

@@ -190,9 +190,7 @@ impl Batch<'_> {
             let applied = self.core.session.applied.clone();
             let settings = self.client.settings.clone();
             let id = self.client.id;
-            self.core
-                .stack
-                .save(id, name.as_bytes(), applied, settings);
+            self.core.stack.save(id, name.as_bytes(), applied, settings);
         }
         Ok(())
     }

@@ -2,7 +2,10 @@
 
 use super::{Batch, Lost};
 use crate::isolation::postgres::frame::Frame;
-use std::future::poll_fn;
+use crate::isolation::postgres::hub::client::Parted;
+use std::future::{Future as _, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
 
 /// How much of the data may be on its way to the server.
 const AHEAD: usize = 1 << 20;
@@ -29,13 +32,22 @@ impl Batch<'_> {
             let session = &mut self.core.session;
             let full = session.backlog() > AHEAD;
             let client = &mut *self.client;
-            let said = tokio::select! {
-                biased;
-                filled = poll_fn(|cx| session.poll_fill(cx)) => {
+            let event = poll_fn(|cx| {
+                if let Poll::Ready(filled) = session.poll_fill(cx) {
+                    return Poll::Ready(Event::Filled(filled));
+                }
+                if full {
+                    return Poll::Pending;
+                }
+                // It keeps nothing between polls, so that a new one is as good as the last.
+                pin!(client.frame()).poll(cx).map(Event::Said)
+            });
+            let said = match event.await {
+                Event::Filled(filled) => {
                     filled?;
                     continue;
                 }
-                said = client.frame(), if !full => said,
+                Event::Said(said) => said,
             };
             match said {
                 Ok(frame) => match frame.view().tag() {
@@ -58,4 +70,12 @@ impl Batch<'_> {
         self.core.session.copy_ends();
         Ok(())
     }
+}
+
+/// What came first.
+enum Event {
+    /// From the server, or not.
+    Filled(Result<(), Lost>),
+    /// From the client, or not.
+    Said(Result<Frame, Parted>),
 }

@@ -146,7 +146,10 @@ impl Batch<'_> {
             return self.parse_ours(name, kind, sql).await;
         }
         let key = self.key(frame, query, types);
-        if let Some(prepared) = key.as_ref().and_then(|key| self.core.session.cache.get(key)) {
+        if let Some(prepared) = key
+            .as_ref()
+            .and_then(|key| self.core.session.cache.get(key))
+        {
             self.forget(name);
             self.client.statements.insert(name.into(), prepared);
             self.ours(to_client::parse_complete);
@@ -169,7 +172,9 @@ impl Batch<'_> {
             described: OnceLock::new(),
             shared: true,
         };
-        self.client.statements.insert(name.into(), Arc::new(prepared));
+        self.client
+            .statements
+            .insert(name.into(), Arc::new(prepared));
         self.ours(to_client::parse_complete);
         Ok(())
     }
@@ -233,10 +238,7 @@ impl Batch<'_> {
         let old = self.client.statements.remove(name);
         if let Some(old) = old.filter(|old| !old.shared) {
             self.enter();
-            to_server::close(
-                self.core.session.extended(),
-                Target::Statement(&old.name),
-            );
+            to_server::close(self.core.session.extended(), Target::Statement(&old.name));
             self.steps.push_back(Step::Close { asked: false });
         }
     }
@@ -319,7 +321,8 @@ impl Batch<'_> {
             if self.in_block() && !self.is_doomed() {
                 self.enter();
                 to_server::execute(self.core.session.extended(), portal, max_rows);
-                self.steps.push_back(Step::Execute(Arc::new(Prepared::nothing())));
+                self.steps
+                    .push_back(Step::Execute(Arc::new(Prepared::nothing())));
                 return Ok(());
             }
             let message = format!("portal \"{name}\" does not exist");
@@ -335,8 +338,10 @@ impl Batch<'_> {
             }
             return Ok(());
         }
-        if matches!(prepared.kind, Kind::Lock | Kind::Declare { hold: false, .. })
-            && !self.in_block()
+        if matches!(
+            prepared.kind,
+            Kind::Lock | Kind::Declare { hold: false, .. }
+        ) && !self.in_block()
         {
             let what = if prepared.kind == Kind::Lock {
                 "LOCK TABLE"
@@ -555,4 +560,3 @@ fn parameters(rest: &[u8]) -> u16 {
     let formats = usize::from(int16(0).unwrap_or(0));
     int16(2 + 2 * formats).unwrap_or(0)
 }
-

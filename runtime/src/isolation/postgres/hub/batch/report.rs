@@ -5,7 +5,7 @@ use crate::isolation::postgres::frame::{Fields, Report, Severity, to_client};
 use bytes::{BufMut as _, BytesMut};
 
 /// What to do about everything that needs more than one session can give.
-pub(super) const ADVICE: &str = "This test's connections share one transaction that is never committed. A test that needs this takes a database of its own: #[sandboxed(isolation = \"database\")].";
+pub(in crate::isolation::postgres::hub) const ADVICE: &str = "This test's connections share one transaction that is never committed. A test that needs this takes a database of its own: #[sandboxed(isolation = \"database\")].";
 
 impl Batch<'_> {
     /// An error of our own; what the server has to say so far comes first.

@@ -1,9 +1,13 @@
 //! A query of the simple protocol: one string, any number of statements.
 
 use super::{Batch, Lost};
-use crate::isolation::postgres::frame::{Oids, Server, to_client, to_server};
+use crate::isolation::postgres::frame::{
+    Frame, Oids, Report, Server, Severity, to_client, to_server,
+};
+use crate::isolation::postgres::settings::Settings;
 use crate::isolation::postgres::sql::{Kind, Statement, split};
 use crate::isolation::postgres::stack::{Guard, Stack};
+use bytes::BytesMut;
 
 /// Where the server's parser is written: an error from there means that nothing of a string was run.
 const PARSER: &[&[u8]] = &[b"gram.y", b"scan.l", b"parser.c", b"scansup.c"];
@@ -23,6 +27,57 @@ impl Batch<'_> {
         self.string(sql).await?;
         self.conclude().await?;
         self.finish().await
+    }
+
+    /// Calls a function by its frame, and says where the connection stands.
+    pub(in crate::isolation::postgres::hub) async fn call(
+        &mut self,
+        frame: &[u8],
+    ) -> Result<(), Lost> {
+        self.notice_end();
+        if self.is_doomed() {
+            self.refuse_failed().await?;
+        } else {
+            self.enter();
+            self.core.session.call(frame);
+            self.answers().await?;
+        }
+        self.conclude().await?;
+        self.finish().await
+    }
+
+    /// Tries the settings that a connection begins with; what the server has against them otherwise.
+    pub(in crate::isolation::postgres::hub) async fn introduce(
+        &mut self,
+        settings: &Settings,
+    ) -> Result<Result<(), BytesMut>, Lost> {
+        let statements = Settings::default().statements_to(settings);
+        if statements.is_empty() {
+            self.enter();
+            self.core.session.drain().await?;
+            return Ok(Ok(()));
+        }
+        let sql = statements.join(&b';');
+        self.enter();
+        self.core.session.query(&sql);
+        let mut refused = None;
+        loop {
+            let frame = self.next().await?;
+            match frame.view().tag() {
+                b'Z' => break,
+                b'E' => refused = Some(frame),
+                _ => {}
+            }
+        }
+        if let Some(error) = refused {
+            self.failed = true;
+            self.heal();
+            return Ok(Err(fatal(&error)));
+        }
+        self.client.settings = settings.clone();
+        self.core.session.applied = settings.clone();
+        self.keep();
+        Ok(Ok(()))
     }
 
     /// Ends what made a transaction of its own.
@@ -142,7 +197,7 @@ impl Batch<'_> {
     /// Whether the server can read a string at all: if not, it says so, and nothing of it is run.
     ///
     /// It reads all of it for a Parse as well, before it refuses several statements there.
-    async fn is_parsed(&mut self, sql: &[u8]) -> Result<bool, Lost> {
+    pub(super) async fn is_parsed(&mut self, sql: &[u8]) -> Result<bool, Lost> {
         let own = self.protect();
         to_server::parse(self.core.session.extended(), "", sql, Oids::NONE);
         self.core.session.sync();
@@ -185,6 +240,26 @@ impl Batch<'_> {
         self.core.session.internal(savepoint.into_bytes());
         (number, true)
     }
+}
+
+/// An error as what ends a connection.
+fn fatal(error: &Frame) -> BytesMut {
+    let mut out = BytesMut::new();
+    if let Ok(Server::ErrorResponse(fields)) = Server::read(error.view()) {
+        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        let (code, message) = (text(fields.code()), text(fields.message()));
+        to_client::error(
+            &mut out,
+            &Report {
+                severity: Severity::Fatal,
+                sqlstate: &code,
+                message: &message,
+                detail: None,
+                hint: None,
+            },
+        );
+    }
+    out
 }
 
 /// Whether it may be sent as it is, and nothing has to be known of it afterwards.

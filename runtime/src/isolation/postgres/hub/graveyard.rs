@@ -1,0 +1,24 @@
+//! Sockets of clients that were told the end and may read it only later: closed at once, they would find a broken pipe
+//! in its place.
+
+use std::collections::VecDeque;
+use std::os::unix::net::UnixStream as StdStream;
+use std::sync::{Mutex, PoisonError};
+use tokio::net::UnixStream;
+
+/// Of as many the last words are kept; each takes a file that is open.
+const MOST: usize = 64;
+
+static SOCKETS: Mutex<VecDeque<StdStream>> = Mutex::new(VecDeque::new());
+
+/// Keeps a socket open for a while.
+pub(super) fn keep(socket: UnixStream) {
+    let Ok(socket) = socket.into_std() else {
+        return;
+    };
+    let mut sockets = SOCKETS.lock().unwrap_or_else(PoisonError::into_inner);
+    sockets.push_back(socket);
+    if sockets.len() > MOST {
+        sockets.pop_front();
+    }
+}

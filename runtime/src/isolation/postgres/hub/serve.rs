@@ -1,0 +1,244 @@
+//! One connection from its beginning to its end.
+
+use super::batch::{Batch, Ended};
+use super::client::{Client, Idle, Parted};
+use super::greeting::{ENDED, fatal};
+use super::mailbox::Mailbox;
+use super::startup::{Welcome, introduction, welcome};
+use super::turn::{Grace, Turn};
+use super::{Shared, lock};
+use crate::isolation::postgres::frame::{Client as Said, Frame, Status, to_client};
+use crate::isolation::postgres::session::Lost;
+use crate::isolation::postgres::stack::ClientId;
+use bytes::BytesMut;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::{UnixListener, UnixStream};
+
+/// After an error of the listener, such as too many open files: something else may free one.
+const AGAIN: Duration = Duration::from_millis(10);
+
+/// Takes connections for as long as its task lives.
+pub(super) async fn accept(shared: Arc<Shared>, listener: UnixListener) {
+    loop {
+        match listener.accept().await {
+            Ok((socket, _)) => drop(tokio::spawn(connection(Arc::clone(&shared), socket))),
+            Err(_) => tokio::time::sleep(AGAIN).await,
+        }
+    }
+}
+
+async fn connection(shared: Arc<Shared>, mut socket: UnixStream) {
+    let mut input = BytesMut::new();
+    match introduction(&shared, &mut socket, &mut input).await {
+        None => {}
+        Some(Err(refused)) => drop(socket.write_all(&refused).await),
+        Some(Ok(introduction)) => {
+            let presence = Presence::of(&shared);
+            let mailbox = Arc::clone(&presence.mailbox);
+            let mut client = Client::new(presence.id, socket, mailbox);
+            client.input().unsplit(input);
+            let served = match welcome(&shared, &mut client, introduction).await {
+                Ok(()) => serve(&shared, &mut client).await,
+                Err(Welcome::Ended) => Left::Ended,
+                Err(Welcome::Refused(refused)) => {
+                    client.out = refused;
+                    Left::Gone
+                }
+                Err(Welcome::Lost(lost)) => {
+                    shared.lose(&lost);
+                    Left::Ended
+                }
+            };
+            depart(&shared, client, served).await;
+        }
+    }
+}
+
+/// A client that is counted, until this is dropped.
+struct Presence {
+    shared: Arc<Shared>,
+    id: ClientId,
+    mailbox: Arc<Mailbox>,
+}
+
+impl Presence {
+    fn of(shared: &Arc<Shared>) -> Self {
+        let id = shared.next.fetch_add(1, Ordering::Relaxed);
+        let mut secret = [0; 4];
+        getrandom::fill(&mut secret).expect("the operating system hands out random bytes");
+        let mailbox = Arc::new(Mailbox::new(secret));
+        lock(&shared.clients).insert(id, Arc::clone(&mailbox));
+        if shared.end.get().is_some() {
+            mailbox.close();
+        }
+        Self {
+            shared: Arc::clone(shared),
+            id,
+            mailbox,
+        }
+    }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        lock(&self.shared.clients).remove(&self.id);
+        self.shared.has_left(self.id);
+    }
+}
+
+/// How a connection ended.
+enum Left {
+    /// By the client.
+    Gone,
+    /// By what it sent.
+    Broken(String),
+    /// By the owner's end.
+    Ended,
+}
+
+async fn serve(shared: &Arc<Shared>, client: &mut Client) -> Left {
+    loop {
+        if client.flush().await.is_err() {
+            return Left::Gone;
+        }
+        let said = match client.idle().await {
+            Ok(Idle::Frame(tag)) => said(shared, client, tag).await,
+            Ok(Idle::Mail) => {
+                mail(shared, client);
+                Ok(())
+            }
+            Ok(Idle::Closed) => return Left::Ended,
+            Err(parted) => Err(Stop::Parted(parted)),
+        };
+        match said {
+            Ok(()) => {}
+            Err(Stop::Parted(Parted::Gone)) => return Left::Gone,
+            Err(Stop::Parted(Parted::Broken(broken))) => return Left::Broken(broken.to_string()),
+            Err(Stop::Closed) => return Left::Ended,
+            Err(Stop::Lost(lost)) => {
+                shared.lose(&lost);
+                return Left::Ended;
+            }
+        }
+    }
+}
+
+/// Why a connection ends.
+enum Stop {
+    Parted(Parted),
+    Closed,
+    Lost(Lost),
+}
+
+impl From<Parted> for Stop {
+    fn from(parted: Parted) -> Self {
+        Self::Parted(parted)
+    }
+}
+
+impl From<Lost> for Stop {
+    fn from(lost: Lost) -> Self {
+        Self::Lost(lost)
+    }
+}
+
+impl From<super::turn::Closed> for Stop {
+    fn from(_: super::turn::Closed) -> Self {
+        Self::Closed
+    }
+}
+
+/// Does what a client's next frame begins.
+async fn said(shared: &Arc<Shared>, client: &mut Client, tag: u8) -> Result<(), Stop> {
+    match tag {
+        b'Q' | b'F' => {
+            let frame = client.frame().await?;
+            alone(shared, client, &frame).await
+        }
+        b'X' => Err(Stop::Parted(Parted::Gone)),
+        // Of a COPY that has failed; the server leaves them out as well.
+        b'd' | b'c' | b'f' => {
+            client.frame().await?;
+            Ok(())
+        }
+        b'S' => {
+            client.frame().await?;
+            to_client::ready_for_query(&mut client.out, client.status);
+            Ok(())
+        }
+        b'p' => {
+            let broken = "a password that nobody has asked for";
+            fatal(&mut client.out, "08P01", broken, None);
+            Err(Stop::Parted(Parted::Gone))
+        }
+        _ => {
+            client.gather().await?;
+            let mut turn = shared.turn(client.id, Grace::Statement).await?;
+            let ended = Batch::new(shared, &mut turn, client).frames().await?;
+            drop(turn);
+            match ended {
+                Ended::Synced => Ok(()),
+                Ended::Otherwise(frame) => alone(shared, client, &frame).await,
+                Ended::Parted(parted) => Err(parted.into()),
+            }
+        }
+    }
+}
+
+/// A frame that stands for itself.
+async fn alone(shared: &Arc<Shared>, client: &mut Client, frame: &Frame) -> Result<(), Stop> {
+    match Said::read(frame.view()) {
+        Ok(Said::Query { sql }) => {
+            let mut turn = shared.turn(client.id, grace(sql)).await?;
+            shared.note(sql);
+            Batch::new(shared, &mut turn, client).query(sql).await?;
+        }
+        Ok(Said::FunctionCall { .. }) => {
+            let mut turn = shared.turn(client.id, Grace::Statement).await?;
+            let mut batch = Batch::new(shared, &mut turn, client);
+            batch.call(frame.view().bytes()).await?;
+        }
+        Ok(_) | Err(_) => {
+            let broken = "invalid message format";
+            fatal(&mut client.out, "08P01", broken, None);
+            return Err(Stop::Parted(Parted::Gone));
+        }
+    }
+    Ok(())
+}
+
+/// A transaction within another's waits a little longer than a statement, as it takes the session for longer.
+fn grace(sql: &[u8]) -> Grace {
+    let sql = sql.trim_ascii_start();
+    let starts = |word: &[u8]| {
+        sql.get(..word.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(word))
+    };
+    if starts(b"begin") || starts(b"start") {
+        Grace::Transaction
+    } else {
+        Grace::Statement
+    }
+}
+
+fn mail(shared: &Shared, client: &mut Client) {
+    for (channel, payload) in client.mailbox.take() {
+        to_client::notification_response(&mut client.out, shared.process, &channel, &payload);
+    }
+}
+
+/// Says goodbye. What the client has open is rolled back by whoever's turn is next.
+async fn depart(shared: &Arc<Shared>, mut client: Client, left: Left) {
+    match left {
+        Left::Gone => {}
+        Left::Broken(broken) => fatal(&mut client.out, "08P01", &broken, None),
+        Left::Ended => fatal(&mut client.out, ENDED, &shared.why(), None),
+    }
+    client.status = Status::Idle;
+    // Only what the socket takes: a client that does not read is not waited for.
+    client.send_now();
+    super::graveyard::keep(client.into_socket());
+}
