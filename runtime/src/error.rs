@@ -153,6 +153,24 @@ pub enum Error {
         asked: String,
     },
 
+    /// The database cannot keep sessions apart in the way that was asked for.
+    #[cfg(all(feature = "sandbox", feature = "_database"))]
+    #[error(
+        "`{owner}` asks for isolation `{asked}` on repo `{repo}`, which {database} does not have\n\n  help: {help}"
+    )]
+    NoIsolation {
+        /// The test.
+        owner: String,
+        /// The repo's name.
+        repo: &'static str,
+        /// The kind of database.
+        database: &'static str,
+        /// What was asked for.
+        asked: crate::isolation::Isolation,
+        /// What to write instead.
+        help: &'static str,
+    },
+
     /// Nothing says where a repo's database is.
     #[cfg(feature = "sandbox")]
     #[error(
@@ -224,15 +242,15 @@ pub enum Error {
     },
 
     /// A fixture named on the attribute failed.
-    #[cfg(feature = "sandbox")]
-    #[error("fixture `{name}` of `{owner}` failed{}", kept_at(kept.as_deref()))]
+    #[cfg(all(feature = "sandbox", feature = "_database"))]
+    #[error("fixture `{name}` of `{owner}` failed{}", kept_at(kept.as_ref()))]
     Fixture {
         /// The fixture, as written on the attribute.
         name: &'static str,
         /// The test.
         owner: String,
         /// Where the database is kept as it was then.
-        kept: Option<std::path::PathBuf>,
+        kept: Option<crate::isolation::Kept>,
         /// The database's own error.
         #[source]
         source: BoxError,
@@ -333,10 +351,10 @@ fn all_of(errors: &[Error]) -> String {
     texts.join("\n")
 }
 
-#[cfg(feature = "sandbox")]
-fn kept_at(file: Option<&std::path::Path>) -> String {
-    file.map_or_else(String::new, |file| {
-        format!("\n  the database as it was then: {}", file.display())
+#[cfg(all(feature = "sandbox", feature = "_database"))]
+fn kept_at(kept: Option<&crate::isolation::Kept>) -> String {
+    kept.map_or_else(String::new, |kept| {
+        format!("\n  the database as it was then: {kept}")
     })
 }
 

@@ -2,7 +2,7 @@
 
 use crate::error::BoxError;
 use crate::harness::Test;
-use crate::isolation::{Fixture, Schema, Verdict};
+use crate::isolation::{Fixture, Isolation, Kept, Schema, Verdict};
 use crate::owner::Owner;
 use crate::repo::{Sessions, Setup, Terms, checkin_all, share_everywhere, suite_has_started};
 use sqlx::migrate::Migrator;
@@ -35,7 +35,7 @@ impl Test {
         self
     }
 
-    /// Starts with an empty database.
+    /// Starts with an empty database; on PostgreSQL with the application's own, as it is.
     pub fn no_migrations(mut self) -> Self {
         self.database.migrations = Migrations::None;
         self
@@ -68,14 +68,27 @@ impl Test {
     }
 
     /// Runs the test outside the sandbox: what it commits stays, and everybody outside the sandbox sees it. For SQLite
-    /// that is a migrated file that lives as long as the process; fixtures are not run in it.
+    /// that is a migrated file that lives as long as the process, for PostgreSQL the application's own database; fixtures
+    /// are not run in it.
     pub fn isolation_none(mut self) -> Self {
         self.database.terms.sandbox = Some(false);
         self
     }
 
-    /// Gives the test a private copy of the database. What SQLite does anyway.
+    /// Gives the test a private copy of the database, where commits are real. SQLite's default; on PostgreSQL it is for
+    /// what cannot be had in a transaction that is never committed.
     pub fn isolation_database(self) -> Self {
+        self.isolation(Isolation::Database)
+    }
+
+    /// Runs the test in a transaction that is never committed. PostgreSQL's default; SQLite has no such thing.
+    pub fn isolation_transaction(self) -> Self {
+        self.isolation(Isolation::Transaction)
+    }
+
+    fn isolation(mut self, isolation: Isolation) -> Self {
+        self.database.terms.sandbox = Some(true);
+        self.database.terms.isolation = Some(isolation);
         self
     }
 }
@@ -134,11 +147,12 @@ pub(super) fn checkin(owner: &Owner, failed: bool, patience: Duration) -> Vec<Bo
     };
     let mut errors = Vec::new();
     for done in runtime.block_on(checkin_all(owner, verdict, patience)) {
-        if let Some(path) = done.kept {
-            eprintln!(
-                "heirloom: the database of the failed test `{owner}` is kept at {}",
-                path.display()
-            );
+        if let Some(kept) = done.kept {
+            let text = match kept {
+                Kept::File(path) => format!("is kept at {}", path.display()),
+                Kept::Database { .. } => format!("is kept; open it with {kept}"),
+            };
+            eprintln!("heirloom: the database of the failed test `{owner}` {text}");
         }
         if let Some(taken) = done.taken.filter(|_| failed) {
             eprintln!("heirloom: the failed test `{owner}` had lost a session\n{taken}");

@@ -89,6 +89,7 @@ async fn open<DB: Supported>(
         schema,
         sandbox: facts.sandbox(),
         given: wish.given.clone(),
+        isolation: facts.terms.isolation,
         level: facts.terms.level,
     };
     // What is outside the sandbox is not a test's to fill.

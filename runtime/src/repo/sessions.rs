@@ -357,10 +357,7 @@ pub(crate) fn errors_of(
             } = &mut error
             {
                 (*event, *help) = (doing, remedy);
-                what.extend(
-                    kept.iter()
-                        .map(|file| format!(" (its data: {})", file.display())),
-                );
+                what.extend(kept.iter().map(|kept| format!(" (its data: {kept})")));
             }
             errors.push(error);
         }

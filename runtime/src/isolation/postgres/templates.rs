@@ -2,7 +2,7 @@
 
 use super::background;
 use super::config::Config;
-use super::template::{self, PATIENCE, Purpose, Template, TemplateError, Wanted};
+use super::template::{self, Clones, PATIENCE, Purpose, Template, TemplateError, Wanted};
 use super::upstream::Upstream;
 use crate::error::Error;
 use crate::isolation::Schema;
@@ -36,6 +36,8 @@ pub(super) struct Ready {
     schema: Arc<Known>,
     /// The session by which it was found, for the first who wants one. It is of the background runtime.
     first: Mutex<Option<Upstream>>,
+    /// Those of this process, on the background runtime as well.
+    clones: tokio::sync::Mutex<Option<Arc<Clones>>>,
 }
 
 /// A schema that has been read.
@@ -93,6 +95,7 @@ async fn prepare(ask: Ask, whom: String) -> Result<Ready, Error> {
         base: ask.config,
         schema: known,
         first: Mutex::new(first),
+        clones: tokio::sync::Mutex::default(),
     })
 }
 
@@ -156,6 +159,23 @@ impl Ready {
     /// Whether it is the application's own database and no template.
     pub(super) fn is_as_it_is(&self) -> bool {
         self.template.name() == self.base.database()
+    }
+
+    /// The clones of this process. To be called on the background runtime.
+    pub(super) async fn clones(&self) -> Result<Arc<Clones>, TemplateError> {
+        let mut clones = self.clones.lock().await;
+        if let Some(open) = &*clones {
+            return Ok(Arc::clone(open));
+        }
+        let open = Arc::new(Clones::open(&self.base, &self.template).await?);
+        *clones = Some(Arc::clone(&open));
+        Ok(open)
+    }
+
+    /// Others are opened next time, if these are what there is.
+    pub(super) async fn forget_clones(&self, these: &Arc<Clones>) {
+        let mut clones = self.clones.lock().await;
+        clones.take_if(|clones| Arc::ptr_eq(clones, these));
     }
 
     /// The session by which it was found, once.

@@ -44,7 +44,7 @@ async fn clones_are_alike_and_apart() {
     let in_it = Upstream::connect(one.config()).await.unwrap();
     let names = [&one, &two, &three].map(|clone| clone.name().to_owned());
     for clone in [one, two, three] {
-        clones.discard(clone).await.unwrap();
+        clones.discard(clone, None).await.unwrap();
     }
     drop(in_it);
     let left = databases("apart").await;
