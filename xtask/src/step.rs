@@ -56,6 +56,12 @@ impl Step {
         self
     }
 
+    /// A variable that is not worth showing.
+    pub(crate) fn env_unseen(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
     /// Runs it; its output goes where ours goes.
     pub(crate) fn run(mut self) -> Result {
         let shown = self.shown.clone();

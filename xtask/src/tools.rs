@@ -2,7 +2,28 @@
 
 use crate::step::{Failure, Result, Step};
 
-/// A C compiler, for the SQLite that is built in. Nothing else: no database server, no library.
+/// Says to Debian's package, while it is installed, that no server is to be made and started with it.
+const NO_CLUSTER: &str = "/etc/postgresql-common/createcluster.d/heirloom.conf";
+
+/// PostgreSQL's server and its programs. The server that comes with Debian's package is neither made nor started.
+pub(crate) fn install_postgres() -> Result {
+    if !Step::program("apt-get", &["--version"]).succeeds() {
+        return Err(Failure::new(
+            "there is no PostgreSQL (`initdb`), and no apt-get to install it with\n  help: install its server with your system's package manager, or set HEIRLOOM_PG_BIN to the directory of `initdb`",
+        ));
+    }
+    eprintln!("tools: there is no PostgreSQL; installing it");
+    apt_get(&["update"])?;
+    let script = format!(
+        "mkdir -p \"$(dirname {NO_CLUSTER})\" && echo 'create_main_cluster = false' >{NO_CLUSTER}"
+    );
+    as_root("sh", &["-c", &script])?;
+    let installed = apt_get(&["install", "--yes", "--no-install-recommends", "postgresql"]);
+    as_root("rm", &["-f", NO_CLUSTER])?;
+    installed
+}
+
+/// A C compiler, for the SQLite that is built in.
 pub(crate) fn install_missing() -> Result {
     let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
     if Step::program(&compiler, &["--version"]).succeeds() {
@@ -25,13 +46,20 @@ pub(crate) fn install_missing() -> Result {
     ])
 }
 
-/// As root directly, else through sudo.
+/// Asks nothing: nobody may be there to answer.
 fn apt_get(arguments: &[&str]) -> Result {
+    let quiet = ["DEBIAN_FRONTEND=noninteractive", "apt-get"];
+    let arguments: Vec<&str> = quiet.iter().chain(arguments).copied().collect();
+    as_root("env", &arguments)
+}
+
+/// As root directly, else through sudo.
+fn as_root(program: &str, arguments: &[&str]) -> Result {
     let is_root = Step::program("id", &["-u"]).read()?.trim() == "0";
     if is_root {
-        return Step::program("apt-get", arguments).run();
+        return Step::program(program, arguments).run();
     }
-    let arguments: Vec<&str> = ["apt-get"].iter().chain(arguments).copied().collect();
+    let arguments: Vec<&str> = [program].iter().chain(arguments).copied().collect();
     Step::program("sudo", &arguments).run()
 }
 
