@@ -1,6 +1,5 @@
 use super::super::*;
 use proptest::prelude::*;
-use std::time::Instant;
 
 /// What means something to the lexer.
 const BITS: &[&str] = &[
@@ -154,54 +153,4 @@ fn a_bounded_fuzz_finds_nothing() {
 fn clock() -> u64 {
     let since = std::time::UNIX_EPOCH.elapsed().expect("after 1970");
     u64::from(since.subsec_nanos()) + since.as_secs() + 1
-}
-
-/// Four times the text may take four times as long, and not sixteen times.
-#[test]
-fn time_grows_with_the_length_only() {
-    let units = [
-        "'",
-        "''",
-        "$a",
-        "$a$",
-        "$$;",
-        "/*",
-        "*/",
-        "--",
-        "--\n",
-        "'' --x\n",
-        "(",
-        ")",
-        ";",
-        "\"",
-        "a",
-        "1",
-        "$",
-        "U&'' ",
-        "e'\\",
-        "create function f() begin atomic ",
-        "''\n",
-        "$aaaaaaaaaaaaaaaaaaaa",
-        "-",
-        "/",
-        "copy ((",
-        "set a.",
-    ];
-    let took = |sql: &[u8]| {
-        let best = (0..3).map(|_| {
-            let start = Instant::now();
-            fuzz(sql);
-            start.elapsed()
-        });
-        best.min().expect("three")
-    };
-    for unit in units {
-        let small = unit.repeat(100_000 / unit.len());
-        let (small, large) = (took(small.as_bytes()), took(small.repeat(4).as_bytes()));
-        let allowed = 10 * small + std::time::Duration::from_millis(20);
-        assert!(
-            large < allowed,
-            "{unit}: {small:?}, four times as long {large:?}"
-        );
-    }
 }
