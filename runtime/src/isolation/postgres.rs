@@ -4,6 +4,8 @@
 
 mod config;
 mod frame;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzz;
 mod sql;
 mod template;
 mod upstream;
