@@ -3,6 +3,7 @@
 mod ci;
 mod postgres;
 mod production;
+mod python;
 mod step;
 mod test;
 mod tools;

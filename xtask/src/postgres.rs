@@ -7,7 +7,8 @@ mod account;
 mod cluster;
 mod programs;
 
-use crate::step::{Failure, Result, Step, timed};
+use crate::step::{Failure, Result, timed};
+use crate::tools;
 use account::Account;
 use cluster::Cluster;
 use programs::Programs;
@@ -179,21 +180,9 @@ impl Drop for Running {
     }
 }
 
-impl Step {
-    /// Runs it with a server.
-    pub(crate) fn with(mut self, server: &Server) -> Self {
-        for (name, value) in server.variables() {
-            self = self.env_unseen(name, value);
-        }
-        self
-    }
-}
-
 /// A directory in which `account` may work: below `target/`, else with the temporary files.
 fn home_of_clusters(account: &Account) -> Result<PathBuf> {
-    let target = std::env::current_exe()
-        .ok()
-        .and_then(|xtask| Some(xtask.parent()?.parent()?.join("postgres")));
+    let target = tools::target_dir().map(|target| target.join("postgres"));
     let elsewhere = std::env::temp_dir().join("heirloom-postgres");
     let mut places = target.into_iter().chain([elsewhere]);
     places

@@ -56,9 +56,12 @@ impl Step {
         self
     }
 
-    /// A variable that is not worth showing.
-    pub(crate) fn env_unseen(mut self, name: &str, value: &str) -> Self {
-        self.command.env(name, value);
+    /// Variables that are not worth showing.
+    pub(crate) fn with<'a>(
+        mut self,
+        variables: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Self {
+        self.command.envs(variables);
         self
     }
 

@@ -2,7 +2,7 @@
 
 use crate::postgres::{Databases, Server};
 use crate::step::{Result, Step};
-use crate::tools;
+use crate::{python, tools};
 
 /// The features that an application can have of heirloom without those of its tests, and the other way round. The
 /// workspace's own build has all of them.
@@ -23,8 +23,14 @@ pub(crate) fn run() -> Result {
 }
 
 pub(crate) fn run_all() -> Result {
+    let python = python::with_psycopg()?;
     let server = Server::start(Databases::None)?;
-    let run = |arguments: &str| Step::cargo(arguments).with(&server).run();
+    let run = |arguments: &str| {
+        Step::cargo(arguments)
+            .with(server.variables())
+            .with([python::variable(&python)])
+            .run()
+    };
     run("test --workspace")?;
     for features in FEATURES {
         run(&with_features("test --package heirloom", features))?;

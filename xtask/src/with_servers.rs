@@ -2,6 +2,7 @@
 
 use crate::failed;
 use crate::postgres::{Databases, Server};
+use crate::python;
 use crate::step::Failure;
 use std::process::{Command, ExitCode};
 
@@ -11,10 +12,15 @@ pub(crate) fn run(program: &str, arguments: &[&str]) -> ExitCode {
         Ok(server) => server,
         Err(failure) => return failed(&failure),
     };
+    // Few commands need it, and it comes from a place that not everybody gets to.
+    let python = python::with_psycopg()
+        .inspect_err(|failure| eprintln!("xtask: without HEIRLOOM_PYTHON: {failure}"))
+        .ok();
     let status = Command::new(program)
         .args(arguments)
         // Whatever the person has set: that server is not for tests.
         .envs(server.variables())
+        .envs(python.iter().map(|python| python::variable(python)))
         .status();
     match status {
         Ok(status) => {
