@@ -107,7 +107,7 @@ impl Account {
     pub(super) fn short_dir(&self, home: &Path) -> Result<PathBuf> {
         let mut hash = DefaultHasher::new();
         home.hash(&mut hash);
-        let name = format!("heirloom-pg-{:08x}", hash.finish() & 0xffff_ffff);
+        let name = format!("heirloom-sockets-{:08x}", hash.finish() & 0xffff_ffff);
         let dir = std::env::temp_dir().join(name);
         // Of a run that was killed.
         fs::remove_dir_all(&dir).ok();
