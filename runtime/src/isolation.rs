@@ -11,6 +11,8 @@ mod schema;
 mod sqlite;
 
 pub(crate) use alone::{Turn, turn};
+#[cfg(all(fuzzing, feature = "postgres"))]
+pub(crate) use postgres::fuzz;
 pub(crate) use schema::Schema;
 
 use crate::error::{Error, Taken};

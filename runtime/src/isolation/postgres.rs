@@ -10,6 +10,8 @@ mod background;
 mod cloned;
 mod config;
 mod frame;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzz;
 mod hub;
 mod outside;
 mod session;
