@@ -1,0 +1,93 @@
+//! What a run has found.
+
+use crate::pair::Disagreement;
+use crate::script::Script;
+use std::fmt;
+use std::time::Duration;
+
+/// What a run has found.
+#[derive(Debug)]
+pub struct Report {
+    /// What the scripts were made of.
+    pub seed: u64,
+    /// How many scripts were sent.
+    pub scripts: usize,
+    /// How many statements were in them.
+    pub statements: usize,
+    /// How long that took.
+    pub elapsed: Duration,
+    /// Where the sides did not answer alike.
+    pub differences: Vec<Difference>,
+}
+
+/// A script that the sides do not answer alike.
+#[derive(Debug)]
+pub struct Difference {
+    pub(crate) script: Script,
+    pub(crate) found: Disagreement,
+    pub(crate) shrunk: Option<(Script, Disagreement)>,
+}
+
+impl Report {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            seed,
+            scripts: 0,
+            statements: 0,
+            elapsed: Duration::ZERO,
+            differences: Vec::new(),
+        }
+    }
+}
+
+impl Difference {
+    /// The script, as small as it still differs; the one it was found with, if it differs only now and then.
+    #[must_use]
+    pub fn script(&self) -> &Script {
+        self.shrunk
+            .as_ref()
+            .map_or(&self.script, |(script, _)| script)
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let per_second = u128::try_from(self.statements).unwrap_or_default() * 1_000
+            / self.elapsed.as_millis().max(1);
+        writeln!(
+            f,
+            "seed {}: {} differences in {} scripts, {} statements, {:.1?} ({per_second} statements/s)",
+            self.seed,
+            self.differences.len(),
+            self.scripts,
+            self.statements,
+            self.elapsed,
+        )?;
+        self.differences
+            .iter()
+            .try_for_each(|one| write!(f, "\n{one}"))
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "the script:\n{}", self.script)?;
+        tell(f, &self.found)?;
+        match &self.shrunk {
+            None => writeln!(f, "\nit does not differ again on new connections"),
+            Some((script, found)) => {
+                writeln!(f, "\nthe smallest script found that differs:\n{script}")?;
+                tell(f, found)
+            }
+        }
+    }
+}
+
+fn tell(f: &mut fmt::Formatter<'_>, found: &Disagreement) -> fmt::Result {
+    write!(
+        f,
+        "  answers to batch {}:\n{}",
+        found.batch + 1,
+        found.reference.beside(&found.candidate)
+    )
+}
