@@ -10,7 +10,7 @@ mod settings;
 
 pub use family::names;
 
-use crate::message::Message;
+use crate::message::{Kind, Message};
 use crate::random::Random;
 use crate::script::Batch;
 use family::Family;
@@ -69,6 +69,7 @@ impl Generator {
         for unit in 1..=units {
             self.unit(status, unit == units, &mut batch);
         }
+        avoid_left_portals(status, &mut batch.messages);
         if !batch.messages.last().is_some_and(Message::flushes) && !self.ends_with_copy(&batch) {
             batch.messages.push(Message::Sync);
         }
@@ -158,5 +159,25 @@ impl Generator {
 
     fn has(&self, name: &str) -> bool {
         self.families.iter().any(|family| family.name == name)
+    }
+}
+
+/// A `Query` that fails in a transaction leaves an unnamed portal of freed memory behind, on which a server (15.18) may
+/// crash: so from then on no `Sync` is between the `Bind` of that portal and its use.
+fn avoid_left_portals(status: u8, messages: &mut [Message]) {
+    let mut risky = status == b'E';
+    let mut bound = !risky;
+    for message in messages {
+        match message {
+            Message::Query(_) => (risky, bound) = (true, false),
+            Message::Sync if risky => bound = false,
+            Message::Bind { portal, .. } if portal.is_empty() => bound = true,
+            Message::Execute(portal, _) | Message::Describe(Kind::Portal, portal)
+                if portal.is_empty() && !bound =>
+            {
+                "o1".clone_into(portal);
+            }
+            _ => {}
+        }
     }
 }

@@ -69,17 +69,25 @@ impl fmt::Display for Report {
     }
 }
 
+/// The whole script only if there is no smaller one: the seed makes it again.
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "the script:\n{}", self.script)?;
+        let Some((script, found)) = &self.shrunk else {
+            writeln!(
+                f,
+                "the script, which does not differ again on new connections:\n{}",
+                self.script
+            )?;
+            return tell(f, &self.found);
+        };
+        writeln!(
+            f,
+            "a script of {} batches differs:",
+            self.script.batches.len()
+        )?;
         tell(f, &self.found)?;
-        match &self.shrunk {
-            None => writeln!(f, "\nit does not differ again on new connections"),
-            Some((script, found)) => {
-                writeln!(f, "\nthe smallest script found that differs:\n{script}")?;
-                tell(f, found)
-            }
-        }
+        writeln!(f, "\nthe smallest one found that differs:\n{script}")?;
+        tell(f, found)
     }
 }
 

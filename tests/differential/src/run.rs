@@ -95,7 +95,12 @@ pub async fn run(reference: &Endpoint, candidate: &Endpoint, plan: &Plan) -> io:
     let started = Instant::now();
     while run.report.statements < plan.statements && run.report.differences.len() < plan.differences
     {
-        run.script().await?;
+        match run.script().await {
+            Ok(()) => {}
+            // A side that is gone after a difference: that is what there is to tell.
+            Err(_) if !run.report.differences.is_empty() => break,
+            Err(error) => return Err(error),
+        }
     }
     if let Some(pair) = run.pair.take() {
         pair.close().await;

@@ -8,15 +8,17 @@ use std::time::{Duration, Instant};
 /// How many scripts are tried.
 const ATTEMPTS: usize = 600;
 /// How long it goes on.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_secs(120);
 /// A server that does not answer is waited for at every attempt.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a server that is not there is waited for.
+const RECOVERY: Duration = Duration::from_secs(20);
 
 /// The smallest script found that differs, with its difference; `None` if this one does not differ again.
 pub(crate) async fn smallest(sides: &Sides, script: &Script) -> Option<(Script, Disagreement)> {
     let mut sides = sides.clone();
     sides.patience = sides.patience.min(PATIENCE);
-    let found = sides.play(script).await.ok()??;
+    let found = again(&sides, script).await?;
     let mut shrinking = Shrinking {
         sides,
         script: script.clone(),
@@ -27,6 +29,18 @@ pub(crate) async fn smallest(sides: &Sides, script: &Script) -> Option<(Script, 
     shrinking.forget_the_rest();
     while shrinking.drop_batches().await | shrinking.drop_parts().await {}
     Some((shrinking.script, shrinking.found))
+}
+
+/// Plays a script. A script may bring a server down: so it has some time to come up again.
+async fn again(sides: &Sides, script: &Script) -> Option<Disagreement> {
+    let until = Instant::now() + RECOVERY;
+    loop {
+        match sides.play(script).await {
+            Ok(found) => return found,
+            Err(_) if Instant::now() < until => tokio::time::sleep(RECOVERY / 100).await,
+            Err(_) => return None,
+        }
+    }
 }
 
 struct Shrinking {
@@ -45,7 +59,7 @@ impl Shrinking {
             return false;
         }
         self.attempts -= 1;
-        let Ok(Some(found)) = self.sides.play(&script).await else {
+        let Some(found) = again(&self.sides, &script).await else {
             return false;
         };
         self.script = script;

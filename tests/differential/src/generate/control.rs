@@ -174,7 +174,7 @@ pub(super) fn hold(random: &mut Random) -> String {
 
 /// In SQL; the names are those that the extended protocol uses, too.
 pub(super) fn prepare(random: &mut Random) -> String {
-    let name = random.pick(&["s1", "s2", "p1", "p1", "\"P 2\""]);
+    let name = random.pick(&["s1", "p1", "p1", "\"P 2\""]);
     let statement = random.pick(&[
         "SELECT $1 + 1",
         "SELECT name FROM parent WHERE id = $1",
@@ -187,7 +187,9 @@ pub(super) fn prepare(random: &mut Random) -> String {
         3..6 => format!("EXECUTE {name} (2)"),
         6 => format!("EXECUTE {name}"),
         7 => format!("EXECUTE {name} (0)"),
-        8 => format!("DEALLOCATE {name}"),
+        8 => random
+            .pick(&["DEALLOCATE s1", "DEALLOCATE s2", "DEALLOCATE p1"])
+            .to_owned(),
         9 => format!("DEALLOCATE PREPARE {name}"),
         _ => random
             .pick(&["DEALLOCATE ALL", "DEALLOCATE PREPARE ALL"])
