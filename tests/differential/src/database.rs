@@ -6,7 +6,7 @@ use crate::script::Batch;
 use std::io;
 use std::time::Duration;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Makes a database anew on the server of this endpoint.
 ///

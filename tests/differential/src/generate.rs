@@ -70,7 +70,7 @@ impl Generator {
             self.unit(status, unit == units, &mut batch);
         }
         avoid_left_portals(status, &mut batch.messages);
-        if !batch.messages.last().is_some_and(Message::flushes) && !self.ends_with_copy(&batch) {
+        if !batch.messages.last().is_some_and(Message::flushes) && !ends_with_copy(&batch) {
             batch.messages.push(Message::Sync);
         }
         if self.has("chunks") && self.random.percent(25) {
@@ -78,13 +78,6 @@ impl Generator {
             batch.chunks = (0..count).map(|_| self.random.between(1, 40)).collect();
         }
         batch
-    }
-
-    /// What a `Query` copies in may be sent behind it.
-    fn ends_with_copy(&self, batch: &Batch) -> bool {
-        let mut back = batch.messages.iter().rev();
-        let before = back.find(|message| !message.copies());
-        matches!(before, Some(Message::Query(_)))
     }
 
     fn unit(&mut self, status: u8, last: bool, batch: &mut Batch) {
@@ -160,6 +153,13 @@ impl Generator {
     fn has(&self, name: &str) -> bool {
         self.families.iter().any(|family| family.name == name)
     }
+}
+
+/// What a `Query` copies in may be sent behind it.
+fn ends_with_copy(batch: &Batch) -> bool {
+    let mut back = batch.messages.iter().rev();
+    let before = back.find(|message| !message.copies());
+    matches!(before, Some(Message::Query(_)))
 }
 
 /// A `Query` that fails in a transaction leaves an unnamed portal of freed memory behind, on which a server (15.18) may

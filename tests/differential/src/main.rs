@@ -125,9 +125,11 @@ fn number<N: std::str::FromStr>(text: &str) -> Result<N, String> {
 }
 
 fn known(list: &str) -> Result<Vec<String>, String> {
-    let check = |name: &str| match families().any(|known| known == name) {
-        true => Ok(name.to_owned()),
-        false => Err(format!("there is no family `{name}`")),
+    let check = |name: &str| {
+        let known = families()
+            .any(|known| known == name)
+            .then(|| name.to_owned());
+        known.ok_or_else(|| format!("there is no family `{name}`"))
     };
     list.split(',').map(check).collect()
 }

@@ -66,7 +66,9 @@ impl Message {
                 text(to, name);
                 text(to, sql);
                 count(to, types.len());
-                types.iter().for_each(|oid| to.put_u32(*oid));
+                for oid in types {
+                    to.put_u32(*oid);
+                }
             }),
             Self::Bind {
                 portal,
@@ -79,7 +81,9 @@ impl Message {
                 text(to, statement);
                 numbers(to, formats);
                 count(to, values.len());
-                values.iter().for_each(|one| value(to, one.as_deref()));
+                for one in values {
+                    value(to, one.as_deref());
+                }
                 numbers(to, results);
             }),
             Self::Describe(kind, name) => frame(to, b'D', |to| target(to, *kind, name)),
@@ -129,7 +133,9 @@ fn count(to: &mut BytesMut, count: usize) {
 
 fn numbers(to: &mut BytesMut, numbers: &[i16]) {
     count(to, numbers.len());
-    numbers.iter().for_each(|number| to.put_i16(*number));
+    for number in numbers {
+        to.put_i16(*number);
+    }
 }
 
 fn value(to: &mut BytesMut, value: Option<&[u8]>) {

@@ -25,6 +25,8 @@ pub struct Plan {
     pub differences: usize,
     /// How long a server may take to answer a batch. Default 10 s.
     pub patience: Duration,
+    /// How long to look for a smaller script that differs, too. Default 1 min.
+    pub shrinking: Duration,
     /// How many scripts one connection lives for. Default 10.
     pub scripts_per_connection: usize,
 }
@@ -33,11 +35,12 @@ impl Default for Plan {
     fn default() -> Self {
         let since = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
         Self {
-            seed: Random::new(u64::try_from(since.as_nanos()).unwrap_or_default()).next(),
+            seed: Random::new(u64::try_from(since.as_nanos()).unwrap_or_default()).number(),
             statements: 5_000,
             without: BTreeSet::new(),
             differences: 1,
             patience: Duration::from_secs(10),
+            shrinking: Duration::from_mins(1),
             scripts_per_connection: 10,
         }
     }
@@ -123,7 +126,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     async fn script(&mut self) -> io::Result<()> {
-        let mut generator = Generator::new(self.seeds.next(), &self.plan.without);
+        let mut generator = Generator::new(self.seeds.number(), &self.plan.without);
         let mut pair = self.ready().await?;
         self.history.push(Script::default());
         self.schema_age += if generator.defines() {
@@ -193,8 +196,9 @@ impl Run<'_> {
                 .flat_map(|script| script.batches)
                 .collect(),
         };
-        let shrunk = match shrink::smallest(&self.sides, &script).await {
-            None if before != script => shrink::smallest(&self.sides, &before).await,
+        let longest = self.plan.shrinking;
+        let shrunk = match shrink::smallest(&self.sides, &script, longest).await {
+            None if before != script => shrink::smallest(&self.sides, &before, longest).await,
             shrunk => shrunk,
         };
         self.report.differences.push(Difference {

@@ -49,6 +49,14 @@ impl Batch {
     }
 }
 
+impl Script {
+    /// How many statements are in it.
+    #[must_use]
+    pub fn statements(&self) -> usize {
+        self.batches.iter().map(Batch::statements).sum()
+    }
+}
+
 impl fmt::Display for Batch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for message in &self.messages {

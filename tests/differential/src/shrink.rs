@@ -7,15 +7,17 @@ use std::time::{Duration, Instant};
 
 /// How many scripts are tried.
 const ATTEMPTS: usize = 600;
-/// How long it goes on.
-const LONGEST: Duration = Duration::from_secs(120);
 /// A server that does not answer is waited for at every attempt.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How long a server that is not there is waited for.
 const RECOVERY: Duration = Duration::from_secs(20);
 
 /// The smallest script found that differs, with its difference; `None` if this one does not differ again.
-pub(crate) async fn smallest(sides: &Sides, script: &Script) -> Option<(Script, Disagreement)> {
+pub(crate) async fn smallest(
+    sides: &Sides,
+    script: &Script,
+    longest: Duration,
+) -> Option<(Script, Disagreement)> {
     let mut sides = sides.clone();
     sides.patience = sides.patience.min(PATIENCE);
     let found = again(&sides, script).await?;
@@ -24,7 +26,7 @@ pub(crate) async fn smallest(sides: &Sides, script: &Script) -> Option<(Script, 
         script: script.clone(),
         found,
         attempts: ATTEMPTS,
-        until: Instant::now() + LONGEST,
+        until: Instant::now() + longest,
     };
     shrinking.forget_the_rest();
     while shrinking.drop_batches().await | shrinking.drop_parts().await {}

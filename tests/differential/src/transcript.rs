@@ -58,18 +58,14 @@ impl Transcript {
     pub fn beside(&self, other: &Self) -> String {
         let lines = |transcript: &Self| transcript.events.iter().map(told).collect::<Vec<_>>();
         let (one, other) = (lines(self), lines(other));
-        let mut text = String::new();
-        for index in 0..one.len().max(other.len()) {
-            match (one.get(index), other.get(index)) {
-                (Some(one), Some(other)) if one == other => text += &format!("    both: {one}\n"),
-                (one, other) => {
-                    let nothing = String::from("-");
-                    let (one, other) = (one.unwrap_or(&nothing), other.unwrap_or(&nothing));
-                    text += &format!("  ! reference: {one}\n  ! candidate: {other}\n");
-                }
+        let line = |index: usize| match (one.get(index), other.get(index)) {
+            (Some(one), Some(other)) if one == other => format!("    both: {one}\n"),
+            (one, other) => {
+                let (one, other) = (one.map_or("-", |one| one), other.map_or("-", |other| other));
+                format!("  ! reference: {one}\n  ! candidate: {other}\n")
             }
-        }
-        text
+        };
+        (0..one.len().max(other.len())).map(line).collect()
     }
 }
 

@@ -207,12 +207,11 @@ impl Generator {
             8 | 9 => Some(self.statement(status)).filter(|sql| !copy::goes_in(sql)),
             _ => None,
         };
-        let (sql, values) = match other {
-            Some(sql) => (sql, &[][..]),
-            None => {
-                let (sql, values) = self.random.pick(STATEMENTS);
-                (sql.to_owned(), values)
-            }
+        let (sql, values) = if let Some(sql) = other {
+            (sql, &[][..])
+        } else {
+            let (sql, values) = self.random.pick(STATEMENTS);
+            (sql.to_owned(), values)
         };
         self.prepared.insert(name.to_owned(), values);
         let types = match self.random.below(12) {
