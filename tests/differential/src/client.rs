@@ -28,6 +28,8 @@ pub struct Client {
     parameters: BTreeMap<Vec<u8>, Vec<u8>>,
     /// What changed of them since the last answer.
     changed: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Notifications since the last `ReadyForQuery`: where before the next one they come depends on who is faster.
+    notifications: Vec<Frame>,
     /// What the last `ReadyForQuery` said.
     status: u8,
     open: bool,
@@ -60,6 +62,7 @@ impl Client {
                 answers: Answers::default(),
                 parameters: BTreeMap::new(),
                 changed: BTreeMap::new(),
+                notifications: Vec::new(),
                 status: b'I',
                 open: true,
                 patience,
@@ -135,7 +138,15 @@ impl Client {
                 self.parameter(&frame);
                 return next;
             }
-            b'Z' => self.status = frame.body.first().copied().unwrap_or_default(),
+            b'A' => {
+                self.notifications.push(frame);
+                return next;
+            }
+            b'Z' => {
+                self.status = frame.body.first().copied().unwrap_or_default();
+                let notifications = self.notifications.drain(..).map(Event::Frame);
+                notifications.for_each(|event| transcript.push(event));
+            }
             _ => {}
         }
         for (name, value) in std::mem::take(&mut self.changed) {

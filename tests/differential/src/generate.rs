@@ -7,6 +7,7 @@ mod extended;
 mod family;
 mod objects;
 mod settings;
+mod story;
 
 pub use family::names;
 
@@ -14,7 +15,7 @@ use crate::message::{Kind, Message};
 use crate::random::Random;
 use crate::script::Batch;
 use family::Family;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Makes up the batches of one script.
 #[derive(Debug)]
@@ -24,6 +25,10 @@ pub struct Generator {
     families: Vec<&'static Family>,
     /// What was prepared last under each name, whether or not that went well: kinds of its parameters.
     prepared: BTreeMap<String, &'static [extended::Value]>,
+    /// What comes next in the story that is being told.
+    story: VecDeque<String>,
+    /// Where the transaction is likely to be.
+    status: u8,
 }
 
 /// How often a family that changes the schema is in a script: making it again takes time.
@@ -45,6 +50,8 @@ impl Generator {
             random,
             families,
             prepared: BTreeMap::new(),
+            story: VecDeque::new(),
+            status: b'I',
         }
     }
 
@@ -61,13 +68,20 @@ impl Generator {
 
     /// The next batch. `status` is the transaction's as far as it is known: `I`, `T` or `E`.
     pub fn batch(&mut self, status: u8) -> Batch {
+        self.status = status;
         let mut batch = Batch::default();
         let units = match self.random.below(10) {
             0..7 => 1,
             _ => self.random.between(2, 4),
         };
         for unit in 1..=units {
-            self.unit(status, unit == units, &mut batch);
+            let last = unit == units;
+            let recovers = self.status == b'E' && self.random.percent(60);
+            if recovers || !self.has("extended") || self.random.percent(50) {
+                self.simple(last, &mut batch);
+            } else {
+                self.extended(last, &mut batch);
+            }
         }
         avoid_left_portals(status, &mut batch.messages);
         if !batch.messages.last().is_some_and(Message::flushes) && !ends_with_copy(&batch) {
@@ -80,18 +94,15 @@ impl Generator {
         batch
     }
 
-    fn unit(&mut self, status: u8, last: bool, batch: &mut Batch) {
-        if self.has("extended") && self.random.percent(50) {
-            self.extended(status, last, batch);
-            return;
-        }
-        let pieces = if self.has("multi") && self.random.percent(40) {
+    /// A query string.
+    fn simple(&mut self, last: bool, batch: &mut Batch) {
+        let several = self.has("multi") && self.random.percent(35);
+        let count = if several {
             self.random.between(2, 6)
         } else {
             1
         };
-        let mut sql: Vec<String> = (0..pieces).map(|_| self.statement(status)).collect();
-        let count = sql.len();
+        let mut sql: Vec<String> = (0..count).map(|_| self.statement()).collect();
         for (index, piece) in sql.iter_mut().enumerate() {
             if index + 1 < count || self.random.percent(15) {
                 *piece +=
@@ -99,6 +110,8 @@ impl Generator {
                         .pick(&[";", ";", "; ", " ;\n", ";;", "; -- so\n", ";/* ; */"]);
             }
         }
+        // The unnamed one goes with each query.
+        self.prepared.remove("");
         let copies = sql.iter().filter(|piece| copy::goes_in(piece)).count();
         batch.messages.push(Message::Query(sql));
         self.data_for(copies, last, batch);
@@ -117,26 +130,59 @@ impl Generator {
         }
     }
 
-    /// A statement that makes some sense where the transaction stands.
-    fn statement(&mut self, status: u8) -> String {
-        let bias = match status {
-            b'E' => 35,
-            b'T' => 10,
-            _ => 12,
+    /// The next statement: mostly of a story, else one that makes some sense where the transaction is likely to be.
+    fn statement(&mut self) -> String {
+        let bias = match self.status {
+            b'E' => 60,
+            b'T' => 2,
+            _ => 6,
         };
-        if self.random.percent(bias) {
-            return control::fitting(&mut self.random, status);
+        if self.story.is_empty() && self.random.percent(35) {
+            let families = &self.families;
+            let has = |name: &str| families.iter().any(|family| family.name == name);
+            self.story = story::draw(&mut self.random, has);
         }
-        let total = self.families.iter().map(|family| family.weight).sum();
+        let sql = if self.random.percent(bias) {
+            control::fitting(&mut self.random, self.status)
+        } else if !self.story.is_empty() && self.random.percent(80) {
+            self.story.pop_front().unwrap_or_default()
+        } else {
+            self.drawn()
+        };
+        self.follow(&sql);
+        self.decorated(sql)
+    }
+
+    /// A statement of any family.
+    fn drawn(&mut self) -> String {
+        let outside = self.status != b'T' && self.random.percent(75);
+        let fits = |family: &&&Family| !(outside && family.inside);
+        let total = self
+            .families
+            .iter()
+            .filter(fits)
+            .map(|family| family.weight)
+            .sum();
         let mut drawn = self.random.below(total);
-        for family in &self.families {
+        for family in self.families.iter().filter(fits) {
             if drawn < family.weight {
-                let sql = (family.make)(&mut self.random);
-                return self.decorated(sql);
+                return (family.make)(&mut self.random);
             }
             drawn -= family.weight;
         }
         "SELECT 1".to_owned()
+    }
+
+    /// Guesses what a statement does to the transaction, if it goes well.
+    fn follow(&mut self, sql: &str) {
+        let word = sql.split_whitespace().next().unwrap_or_default();
+        self.status = match (word, self.status) {
+            (word, b'I') if word.starts_with("BEGIN") || word == "START" => b'T',
+            ("ROLLBACK", b'E') if sql.contains(" TO ") => b'T',
+            ("COMMIT" | "END" | "ABORT", _) if !sql.contains("CHAIN") => b'I',
+            ("ROLLBACK", _) if !sql.contains(" TO ") && !sql.contains("CHAIN") => b'I',
+            (_, status) => status,
+        };
     }
 
     /// Comments and white space around it, now and then.
@@ -145,7 +191,7 @@ impl Generator {
             0 => format!("/* before; */ {sql}"),
             1 => format!("-- line\n{sql}"),
             2 => format!("  \t{sql} /* in /* in */ ; */"),
-            3 => format!("{sql} -- behind"),
+            3 => format!("{sql} -- behind\n"),
             _ => sql,
         }
     }

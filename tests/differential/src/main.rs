@@ -13,6 +13,7 @@ usage: heirloom-differential --reference URL --candidate URL [options]
   --differences N     stop after so many; default 1
   --without A,B       leaves families of statements out
   --only A,B          leaves all others out (select, insert and transaction are always in)
+  --answers           lists what was answered, and how often
   --patience SECONDS  how long an answer may take; default 10
 
 families: ";
@@ -20,6 +21,8 @@ families: ";
 struct Arguments {
     sides: Sides,
     plan: Plan,
+    /// Whether to list what was answered.
+    answers: bool,
 }
 
 enum Sides {
@@ -47,6 +50,11 @@ fn main() -> ExitCode {
     match runtime.block_on(arguments.run()) {
         Ok(report) => {
             println!("{report}");
+            if arguments.answers {
+                for (kind, count) in &report.answers {
+                    println!("{count:>8} {kind}");
+                }
+            }
             match report.differences.len() {
                 0 => ExitCode::SUCCESS,
                 _ => ExitCode::FAILURE,
@@ -65,6 +73,7 @@ impl Arguments {
     fn parse() -> Result<Self, String> {
         let mut plan = Plan::from_environment()?;
         let (mut reference, mut candidate, mut itself) = (None, None, None);
+        let mut answers = false;
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
             let mut value = || {
@@ -80,6 +89,7 @@ impl Arguments {
                 "--statements" => plan.statements = number(&value()?)?,
                 "--differences" => plan.differences = number(&value()?)?,
                 "--patience" => plan.patience = std::time::Duration::from_secs(number(&value()?)?),
+                "--answers" => answers = true,
                 "--without" => plan.without.extend(known(&value()?)?),
                 "--only" => {
                     let only = known(&value()?)?;
@@ -97,7 +107,11 @@ impl Arguments {
             (None, None, Some(server)) => Sides::Itself(server),
             _ => return Err("give `--reference` and `--candidate`, or `--itself`".to_owned()),
         };
-        Ok(Self { sides, plan })
+        Ok(Self {
+            sides,
+            plan,
+            answers,
+        })
     }
 
     async fn run(&self) -> std::io::Result<Report> {

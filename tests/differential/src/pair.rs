@@ -22,6 +22,8 @@ pub(crate) struct Sides {
 pub(crate) struct Pair {
     pub(crate) reference: Client,
     pub(crate) candidate: Client,
+    /// What the reference has answered, and how often.
+    pub(crate) answers: BTreeMap<String, usize>,
 }
 
 /// What both said to a batch that they did not answer alike.
@@ -44,6 +46,7 @@ impl Sides {
         let mut pair = Pair {
             reference: named("reference", reference)?,
             candidate: named("candidate", candidate)?,
+            answers: BTreeMap::new(),
         };
         let (one, other) = (told(&pair.reference), told(&pair.candidate));
         if one != other {
@@ -76,6 +79,9 @@ impl Pair {
             self.reference.exchange(batch),
             self.candidate.exchange(batch)
         );
+        for kind in reference.kinds() {
+            *self.answers.entry(kind).or_default() += 1;
+        }
         // A reference that is silent says nothing about the candidate: it is told as a difference, too.
         let fine = reference.agrees_with(&candidate) && self.reference.is_open();
         (!fine).then_some(Disagreement {
@@ -104,9 +110,11 @@ impl Pair {
         Ok(())
     }
 
-    pub(crate) async fn close(self) {
+    /// Hangs up; returns what has been answered.
+    pub(crate) async fn close(self) -> BTreeMap<String, usize> {
         self.reference.close().await;
         self.candidate.close().await;
+        self.answers
     }
 }
 

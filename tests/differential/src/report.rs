@@ -2,6 +2,7 @@
 
 use crate::pair::Disagreement;
 use crate::script::Script;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ pub struct Report {
     pub statements: usize,
     /// How long that took.
     pub elapsed: Duration,
+    /// What the reference answered, and how often: whether the scripts are worth something.
+    pub answers: BTreeMap<String, usize>,
     /// Where the sides did not answer alike.
     pub differences: Vec<Difference>,
 }
@@ -35,7 +38,16 @@ impl Report {
             scripts: 0,
             statements: 0,
             elapsed: Duration::ZERO,
+            answers: BTreeMap::new(),
             differences: Vec::new(),
+        }
+    }
+}
+
+impl Report {
+    pub(crate) fn count(&mut self, answers: BTreeMap<String, usize>) {
+        for (kind, count) in answers {
+            *self.answers.entry(kind).or_default() += count;
         }
     }
 }

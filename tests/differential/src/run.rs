@@ -106,7 +106,7 @@ pub async fn run(reference: &Endpoint, candidate: &Endpoint, plan: &Plan) -> io:
         }
     }
     if let Some(pair) = run.pair.take() {
-        pair.close().await;
+        run.report.count(pair.close().await);
     }
     run.report.elapsed = started.elapsed();
     Ok(run.report)
@@ -168,7 +168,7 @@ impl Run<'_> {
             }
             old => {
                 if let Some(pair) = old {
-                    pair.close().await;
+                    self.report.count(pair.close().await);
                 }
                 self.history.clear();
                 self.schema_age = 0;
@@ -187,7 +187,7 @@ impl Run<'_> {
 
     /// Starts anew, and looks for the smallest script that still differs.
     async fn differs(&mut self, pair: Pair, found: Disagreement) -> io::Result<()> {
-        pair.close().await;
+        self.report.count(pair.close().await);
         let history = std::mem::take(&mut self.history);
         let script = history.last().cloned().unwrap_or_default();
         let before = Script {

@@ -45,6 +45,15 @@ impl Transcript {
         self.events.iter().any(is_error)
     }
 
+    /// What was answered, without particulars: tags of commands, codes of errors and notices, states.
+    pub(crate) fn kinds(&self) -> impl Iterator<Item = String> + '_ {
+        self.events.iter().filter_map(|event| match event {
+            Event::Frame(frame) => fields::kind(frame.tag, &frame.body),
+            Event::Parameter(name, _) => Some(format!("parameter {}", name.escape_ascii())),
+            _ => None,
+        })
+    }
+
     /// Whether the other one says the same, but for what no two sessions have in common.
     #[must_use]
     pub fn agrees_with(&self, other: &Self) -> bool {

@@ -8,9 +8,10 @@ pub(super) fn fitting(random: &mut Random, status: u8) -> String {
         b'E' => &[
             "ROLLBACK",
             "ROLLBACK",
+            "ROLLBACK",
             "COMMIT",
             "ROLLBACK TO a",
-            "ROLLBACK TO b",
+            "ROLLBACK TO a",
             "END",
             "ABORT",
         ],

@@ -13,6 +13,8 @@ pub(super) struct Family {
     pub(super) always: bool,
     /// Changes the schema.
     pub(super) defines: bool,
+    /// Outside of a transaction there is hardly more to it than an error.
+    pub(super) inside: bool,
 }
 
 const fn some(name: &'static str, weight: usize, make: fn(&mut Random) -> String) -> Family {
@@ -22,12 +24,20 @@ const fn some(name: &'static str, weight: usize, make: fn(&mut Random) -> String
         make,
         always: false,
         defines: false,
+        inside: false,
     }
 }
 
 const fn always(name: &'static str, weight: usize, make: fn(&mut Random) -> String) -> Family {
     Family {
         always: true,
+        ..some(name, weight, make)
+    }
+}
+
+const fn inside(name: &'static str, weight: usize, make: fn(&mut Random) -> String) -> Family {
+    Family {
+        inside: true,
         ..some(name, weight, make)
     }
 }
@@ -50,28 +60,28 @@ pub(super) static ALL: &[Family] = &[
     always("transaction", 14, control::transaction),
     some("update", 8, data::update),
     some("delete", 5, data::delete),
-    some("error", 10, data::error),
-    some("syntax", 4, data::syntax),
+    some("error", 5, data::error),
+    some("syntax", 2, data::syntax),
     some("empty", 3, data::empty),
     some("function", 5, data::function),
     some("sequence", 5, data::sequence),
     some("do", 4, data::block),
     some("explain", 2, data::explain),
     some("truncate", 2, data::truncate),
-    some("lock", 3, data::lock),
+    inside("lock", 3, data::lock),
     some("modes", 4, control::modes),
     some("isolation", 2, control::isolation),
     some("chain", 4, control::chain),
-    some("savepoint", 14, control::savepoint),
-    some("constraints", 6, control::constraints),
+    inside("savepoint", 14, control::savepoint),
+    inside("constraints", 6, control::constraints),
     some("deferred", 8, control::deferred),
-    some("cursor", 12, control::cursor),
+    inside("cursor", 12, control::cursor),
     some("hold", 5, control::hold),
     some("prepare", 8, control::prepare),
     some("notify", 6, control::notify),
     some("pg_notify", 2, control::pg_notify),
     some("set", 8, settings::set),
-    some("set_local", 5, settings::set_local),
+    inside("set_local", 5, settings::set_local),
     some("set_config", 3, settings::set_config),
     some("custom", 2, settings::custom),
     some("encoding", 1, settings::encoding),

@@ -17,7 +17,8 @@ const SETTINGS: &[(&str, &[&str])] = &[
     ("no_such_setting", &["1", "2", "3"]),
 ];
 
-fn setting(random: &mut Random) -> (&'static str, &'static str) {
+/// A setting and a value for it, which may be wrong.
+pub(super) fn setting(random: &mut Random) -> (&'static str, &'static str) {
     let (name, values) = random.pick(SETTINGS);
     let value = match random.below(8) {
         0 => values[2],
@@ -152,7 +153,7 @@ pub(super) fn catalog(random: &mut Random) -> String {
         "SELECT name, is_holdable, is_binary, is_scrollable FROM pg_cursors WHERE name <> '' ORDER BY name",
         "SELECT pg_listening_channels() ORDER BY 1",
         "SELECT count(*) FROM pg_class WHERE relname IN ('d1', 'd2', 'tt')",
-        "SELECT name, setting, source FROM pg_settings WHERE name IN ('TimeZone', 'DateStyle', 'work_mem') ORDER BY name",
+        "SELECT name, setting FROM pg_settings WHERE name IN ('TimeZone', 'DateStyle', 'work_mem') ORDER BY name",
     ]);
     sql.to_owned()
 }

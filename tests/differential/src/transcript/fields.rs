@@ -38,6 +38,29 @@ pub(super) fn told(tag: u8, body: &[u8]) -> String {
     }
 }
 
+/// What sort of answer this is, without particulars; `None` for what only comes with others.
+pub(super) fn kind(tag: u8, body: &[u8]) -> Option<String> {
+    let code = || {
+        let mut fields = body.split(|&byte| byte == 0);
+        let code = fields.find(|field| field.first() == Some(&b'C'));
+        code.unwrap_or_default().escape_ascii().to_string()
+    };
+    match tag {
+        b'C' => {
+            let words = body
+                .split(|byte| byte.is_ascii_digit() || *byte == 0)
+                .next();
+            Some(format!("done {}", words.unwrap_or_default().escape_ascii()))
+        }
+        b'E' if code() == "CXX000" => Some(told(tag, body)),
+        b'E' => Some(format!("error {}", code())),
+        b'N' => Some(format!("notice {}", code())),
+        b'Z' => Some(format!("ready {}", body.escape_ascii())),
+        b'A' | b'G' | b'H' | b'I' | b's' => Some(told(tag, b"")),
+        _ => None,
+    }
+}
+
 /// Text up to its zero byte, which has to be the last.
 fn escaped(body: &[u8]) -> String {
     match body.split_last() {
