@@ -1,0 +1,32 @@
+//! Tells whether two PostgreSQL servers behave alike towards one client, frame by frame: made-up scripts are sent to both.
+//!
+//! The reference is a real session on a database of its own; the candidate may be anything that speaks the protocol. What
+//! is compared: every frame, in order; rows, columns, tags and errors to the byte; where `ReadyForQuery` says the
+//! transaction stands; parameters as they change. What is not: numbers of processes, tables and of types made here, and
+//! places in the server's source.
+
+mod answers;
+mod client;
+pub mod database;
+mod endpoint;
+mod generate;
+mod message;
+mod pair;
+mod random;
+mod report;
+mod run;
+mod schema;
+mod script;
+mod shrink;
+mod transcript;
+
+pub use client::Client;
+pub use endpoint::{Address, Endpoint};
+pub use generate::{Generator, names as families};
+pub use message::{Frame, Kind, Message};
+pub use random::Random;
+pub use report::{Difference, Report};
+pub use run::{Plan, run};
+pub use schema::STARTUP;
+pub use script::{Batch, Script};
+pub use transcript::{Event, Transcript};
