@@ -83,7 +83,10 @@ impl Session {
             accepted: Accepted::new(),
             deferred: None,
         };
-        Ok(Self::of(upstream.into_parts(), rest))
+        let mut session = Self::of(upstream.into_parts(), rest);
+        session.prepare_guard();
+        session.drain().await.map_err(QueryError::from)?;
+        Ok(session)
     }
 
     fn of(parts: Parts<Stream>, rest: Rest) -> Self {
@@ -137,7 +140,12 @@ impl Session {
             accepted: self.accepted,
             deferred: self.deferred.filter(|_| !schema_changed),
         };
-        Some(Self::of(upstream.into_parts(), rest))
+        let mut session = Self::of(upstream.into_parts(), rest);
+        if forget {
+            session.prepare_guard();
+            session.drain().await.ok()?;
+        }
+        Some(session)
     }
 
     /// Waits for what is running, which is cancelled after a moment.

@@ -2,9 +2,29 @@
 
 use super::settings::Settings;
 use super::sql::Modes;
+use std::fmt;
 
 /// A connection, by our own number.
 pub(crate) type ClientId = u64;
+
+/// The name of a savepoint of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Savepoint {
+    /// The usual one before a statement: always the same name, so that setting it is prepared. There is only one at a
+    /// time, and nothing of ours is younger.
+    Usual,
+    /// One of its own.
+    Own(u64),
+}
+
+impl fmt::Display for Savepoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usual => f.write_str("heirloom_g"),
+            Self::Own(number) => write!(f, "heirloom_{number}"),
+        }
+    }
+}
 
 /// What stands between a statement that fails and everything before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -13,9 +33,9 @@ pub(crate) enum Guard {
     #[default]
     None,
     /// A savepoint since which nothing has happened.
-    Fresh(u64),
+    Fresh(Savepoint),
     /// A savepoint since which something has happened, for good: it is to be released before the next one is set.
-    Used(u64),
+    Used(Savepoint),
 }
 
 /// A savepoint that a transaction set itself, or its beginning.
@@ -39,8 +59,7 @@ pub(crate) struct Mark {
 #[derive(Debug)]
 pub(crate) struct Open {
     pub(crate) client: ClientId,
-    /// Of its savepoint.
-    pub(crate) number: u64,
+    pub(crate) savepoint: Savepoint,
     /// Its beginning, and its savepoints.
     pub(crate) marks: Vec<Mark>,
     /// Committed, while others that began after it are open still.
@@ -74,14 +93,10 @@ pub(crate) struct Stack {
 pub(crate) type Diverged = Vec<(ClientId, String)>;
 
 impl Stack {
-    /// The savepoint of this number, as it is written in SQL.
-    pub(crate) fn savepoint(number: u64) -> String {
-        format!("heirloom_{number}")
-    }
-
-    pub(crate) fn next_number(&mut self) -> u64 {
+    /// A savepoint with a name of its own.
+    pub(crate) fn next_savepoint(&mut self) -> Savepoint {
         self.numbers += 1;
-        self.numbers
+        Savepoint::Own(self.numbers)
     }
 
     /// Whose transaction was opened last.
@@ -112,7 +127,7 @@ impl Stack {
     pub(crate) fn begin(
         &mut self,
         client: ClientId,
-        number: u64,
+        savepoint: Savepoint,
         applied: Settings,
         settings: Settings,
     ) -> &mut Open {
@@ -127,7 +142,7 @@ impl Stack {
         };
         self.open.push(Open {
             client,
-            number,
+            savepoint,
             marks: vec![beginning],
             committed: false,
             deferring: false,
@@ -196,7 +211,7 @@ impl Stack {
     pub(crate) fn settle(&mut self) {
         while self.top().is_some_and(|open| open.committed) {
             if let Some(open) = self.open.pop() {
-                self.guard = Guard::Used(open.number);
+                self.guard = Guard::Used(open.savepoint);
             }
         }
         if self.open.is_empty() {

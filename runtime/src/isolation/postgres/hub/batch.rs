@@ -21,7 +21,7 @@ use super::{Shared, client};
 use crate::isolation::postgres::frame::{Frame, Status, to_client};
 use crate::isolation::postgres::session::Lost;
 use crate::isolation::postgres::settings::Settings;
-use crate::isolation::postgres::stack::{Guard, Stack};
+use crate::isolation::postgres::stack::{Guard, Savepoint};
 use std::collections::VecDeque;
 use step::Step;
 
@@ -109,6 +109,28 @@ impl<'a> Batch<'a> {
         if self.guarded && !is_top {
             return;
         }
+        let usual = self.is_usual(is_top);
+        if usual && self.core.stack.guard == Guard::Used(Savepoint::Usual) {
+            self.core.session.renew_guard();
+            self.core.stack.guard = Guard::Fresh(Savepoint::Usual);
+        } else if !usual || !matches!(self.core.stack.guard, Guard::Fresh(_)) {
+            self.enter_otherwise(is_top);
+        }
+        self.guarded = !is_top;
+    }
+
+    /// Whether all that is missing is the usual savepoint.
+    fn is_usual(&self, is_top: bool) -> bool {
+        let session = &self.core.session;
+        let defers = self.pipeline
+            && session
+                .deferred
+                .as_deref()
+                .is_some_and(|all| !all.is_empty());
+        !is_top && !self.implicit && !defers && session.applied.is(&self.client.settings)
+    }
+
+    fn enter_otherwise(&mut self, is_top: bool) {
         let settings = self
             .core
             .session
@@ -116,9 +138,9 @@ impl<'a> Batch<'a> {
             .statements_to(&self.client.settings);
         let mut sql = Vec::new();
         match self.core.stack.guard {
-            Guard::Fresh(_) if !is_top && settings.is_empty() => {}
-            Guard::Fresh(number) | Guard::Used(number) => {
-                push(&mut sql, format!("RELEASE {}", Stack::savepoint(number)));
+            Guard::Fresh(_) if !is_top && settings.is_empty() && !self.implicit => {}
+            Guard::Fresh(savepoint) | Guard::Used(savepoint) => {
+                push(&mut sql, format!("RELEASE {savepoint}"));
                 self.core.stack.guard = Guard::None;
             }
             Guard::None => {}
@@ -131,9 +153,14 @@ impl<'a> Batch<'a> {
             push(&mut sql, setting);
         }
         if !is_top && self.core.stack.guard == Guard::None {
-            let number = self.core.stack.next_number();
-            push(&mut sql, format!("SAVEPOINT {}", Stack::savepoint(number)));
-            self.core.stack.guard = Guard::Fresh(number);
+            // A BEGIN in the same string may make it its own.
+            let savepoint = if self.implicit {
+                self.core.stack.next_savepoint()
+            } else {
+                Savepoint::Usual
+            };
+            push(&mut sql, format!("SAVEPOINT {savepoint}"));
+            self.core.stack.guard = Guard::Fresh(savepoint);
         }
         if let (true, false, Some(deferred)) = (
             self.pipeline && !is_top,
@@ -144,7 +171,6 @@ impl<'a> Batch<'a> {
             push(&mut sql, format!("SET CONSTRAINTS {deferred} DEFERRED"));
             self.deferring = true;
         }
-        self.guarded = !is_top;
         if !sql.is_empty() {
             self.core.session.internal(sql);
         }
@@ -152,8 +178,8 @@ impl<'a> Batch<'a> {
 
     /// What ran is done for good, as far as this connection goes: there is a savepoint to let go of.
     fn keep(&mut self) {
-        if let (true, Guard::Fresh(number)) = (self.guarded, self.core.stack.guard) {
-            self.core.stack.guard = Guard::Used(number);
+        if let (true, Guard::Fresh(savepoint)) = (self.guarded, self.core.stack.guard) {
+            self.core.stack.guard = Guard::Used(savepoint);
         }
         if let Some(open) = self.core.stack.of(self.client.id) {
             open.ran = true;
@@ -165,11 +191,11 @@ impl<'a> Batch<'a> {
         let id = self.client.id;
         if self.is_top() {
             self.heal_transaction();
-        } else if let Guard::Fresh(number) | Guard::Used(number) = self.core.stack.guard
+        } else if let Guard::Fresh(savepoint) | Guard::Used(savepoint) = self.core.stack.guard
             && self.guarded
         {
-            self.roll_back_to(Stack::savepoint(number).into_bytes());
-            self.core.stack.guard = Guard::Fresh(number);
+            self.roll_back_to(savepoint.to_string().into_bytes());
+            self.core.stack.guard = Guard::Fresh(savepoint);
             self.restore(&self.before.clone(), &self.before.clone());
         }
         if self.core.stack.has(id) {

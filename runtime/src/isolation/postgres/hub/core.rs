@@ -63,12 +63,12 @@ impl Core {
             self.journal.push(format!("`{what}` of connection {who} was undone when connection {client} was closed, in whose open transaction it ran; a server would have kept it"));
         }
         if self.session.is_at_rest() {
-            let savepoint = Stack::savepoint(own.number);
+            let savepoint = own.savepoint;
             self.session
                 .internal(format!("ROLLBACK TO {savepoint}").into_bytes());
         }
         self.session.applied = own.marks[0].applied.clone();
-        self.stack.guard = Guard::Fresh(own.number);
+        self.stack.guard = Guard::Fresh(own.savepoint);
         self.stack.settle();
     }
 }

@@ -3,9 +3,9 @@
 //! All that is known stays here when whoever waits is dropped, so that a session can be put in order afterwards.
 
 use crate::isolation::postgres::frame::{Frame, Lexer, Server, Side, Status, to_server};
-use crate::isolation::postgres::upstream::{ServerError, Stream};
+use crate::isolation::postgres::upstream::{QueryError, ServerError, Stream};
 use bytes::{Buf as _, BytesMut};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::future::{Future as _, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
@@ -45,6 +45,25 @@ pub(crate) enum Lost {
     Protocol(String),
 }
 
+impl From<Lost> for QueryError {
+    fn from(lost: Lost) -> Self {
+        match lost {
+            Lost::Io(error) => Self::Lost(error),
+            Lost::Ended(error) | Lost::Internal { error, .. } => Self::Server(error),
+            Lost::Committed | Lost::Protocol(_) => Self::Protocol(lost.to_string()),
+        }
+    }
+}
+
+/// Something of our own that the server is to answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Own {
+    /// By anything, and then by ReadyForQuery.
+    Ready,
+    /// By so many frames.
+    Frames(usize),
+}
+
 /// One end of a session's socket.
 #[derive(Debug)]
 pub(super) struct Link {
@@ -53,8 +72,8 @@ pub(super) struct Link {
     output: BytesMut,
     /// Queries and Syncs that are not answered by ReadyForQuery yet.
     unanswered: usize,
-    /// How many of them are our own: always the first ones. Their answers are nobody's.
-    internal: usize,
+    /// What of our own is not answered yet, all of it before what others asked for. The answers are nobody's.
+    internal: VecDeque<Own>,
     /// Whether there are frames behind the last Sync.
     unsynced: bool,
     /// Whether the server waits for COPY's data.
@@ -78,7 +97,7 @@ impl Link {
             input,
             output: BytesMut::new(),
             unanswered: 0,
-            internal: 0,
+            internal: VecDeque::new(),
             unsynced: false,
             copying: false,
             sent: Vec::new(),
@@ -106,7 +125,13 @@ impl Link {
 
     /// Whether nothing is outstanding, so that somebody else may go on with it.
     pub(super) fn is_at_rest(&self) -> bool {
-        self.unanswered == self.internal && !self.unsynced && !self.copying
+        self.nobody_waits() && !self.unsynced && !self.copying
+    }
+
+    /// Whether everything that is outstanding is our own.
+    fn nobody_waits(&self) -> bool {
+        let own = self.internal.iter().filter(|own| **own == Own::Ready);
+        self.unanswered == own.count()
     }
 
     /// Whether there are frames behind the last Sync.
@@ -128,6 +153,8 @@ impl Link {
     pub(super) fn query(&mut self, sql: &[u8]) {
         to_server::query(&mut self.output, sql);
         self.unanswered += 1;
+        // It ends a batch as a Sync does.
+        self.unsynced = false;
     }
 
     pub(super) fn sync(&mut self) {
@@ -140,22 +167,32 @@ impl Link {
     pub(super) fn call(&mut self, frame: &[u8]) {
         self.output.extend_from_slice(frame);
         self.unanswered += 1;
+        self.unsynced = false;
     }
 
     /// Sends statements of our own, which cannot fail, in front of what comes next. Nobody waits for the answer.
     pub(super) fn internal(&mut self, sql: Vec<u8>) {
-        debug_assert_eq!(self.unanswered, self.internal, "answers would be mixed up");
+        debug_assert!(self.nobody_waits(), "answers would be mixed up");
         self.query(&sql);
-        self.internal += 1;
+        self.internal.push_back(Own::Ready);
         self.sent = sql;
     }
 
     /// As [`Link::internal`], in frames of the extended protocol without a Sync.
     pub(super) fn internal_frames(&mut self, frames: &[u8]) {
-        debug_assert_eq!(self.unanswered, self.internal, "answers would be mixed up");
+        debug_assert!(self.nobody_waits(), "answers would be mixed up");
         self.output.extend_from_slice(frames);
         self.sync();
-        self.internal += 1;
+        self.internal.push_back(Own::Ready);
+    }
+
+    /// Frames of our own in front of what comes next, which are answered by so many others. They need no Sync of their
+    /// own, and so no round trip.
+    pub(super) fn prefix(&mut self, frames: &[u8], answers: usize) {
+        debug_assert!(self.nobody_waits(), "answers would be mixed up");
+        self.output.extend_from_slice(frames);
+        self.unsynced = true;
+        self.internal.push_back(Own::Frames(answers));
     }
 
     /// A frame of a COPY, as it is.
@@ -202,13 +239,14 @@ impl Link {
     }
 
     fn is_for_somebody(&mut self, frame: &Frame) -> Result<bool, Lost> {
-        let internal = self.internal > 0;
+        let internal = !self.internal.is_empty();
         let view = frame.view();
         match view.tag() {
             b'S' | b'Z' => {}
             b'E' => return self.error(view.body(), internal),
             b'A' => return Ok(false),
-            _ => return Ok(!internal),
+            b'N' => return Ok(!internal),
+            _ => return Ok(!self.is_own()),
         }
         match Server::read(view) {
             Ok(Server::ParameterStatus { name, value }) => {
@@ -221,7 +259,7 @@ impl Link {
                 self.unanswered =
                     left.ok_or_else(|| Lost::Protocol("it is ready unasked".to_owned()))?;
                 self.status = status;
-                self.internal = self.internal.saturating_sub(1);
+                self.internal.pop_front();
                 self.copying = false;
                 if status == Status::Idle {
                     return Err(Lost::Committed);
@@ -229,6 +267,21 @@ impl Link {
                 Ok(!internal)
             }
             other => Err(Lost::Protocol(format!("{other:?}"))),
+        }
+    }
+
+    /// Whether a frame answers something of our own.
+    fn is_own(&mut self) -> bool {
+        match self.internal.front_mut() {
+            None => false,
+            Some(Own::Ready) => true,
+            Some(Own::Frames(left)) => {
+                *left -= 1;
+                if *left == 0 {
+                    self.internal.pop_front();
+                }
+                true
+            }
         }
     }
 

@@ -1,10 +1,27 @@
 //! A session's frames, as whoever's turn it is sends and reads them.
 
 use super::{Lost, Session};
-use crate::isolation::postgres::frame::Frame;
+use crate::isolation::postgres::frame::{Frame, Oids, to_server};
 use bytes::BytesMut;
 use std::future::poll_fn;
+use std::sync::LazyLock;
 use std::task::{Context, Poll};
+
+/// The statements that renew the usual savepoint: they are prepared, by these names.
+pub(super) const PREPARED: [(&str, &str); 2] = [
+    ("heirloom_release", "RELEASE heirloom_g"),
+    ("heirloom_savepoint", "SAVEPOINT heirloom_g"),
+];
+
+/// Their Bind and Execute.
+static RENEW: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let mut frames = BytesMut::new();
+    for (name, _) in PREPARED {
+        to_server::bind(&mut frames, "", name, to_server::NO_VALUES);
+        to_server::execute(&mut frames, "", 0);
+    }
+    frames.to_vec()
+});
 
 impl Session {
     /// Sends statements of our own, which cannot fail, in front of what comes next. Nobody waits for the answer.
@@ -12,9 +29,23 @@ impl Session {
         self.link.internal(sql);
     }
 
+    /// Prepares what [`Session::renew_guard`] runs.
+    pub(super) fn prepare_guard(&mut self) {
+        let mut frames = BytesMut::new();
+        for (name, sql) in PREPARED {
+            to_server::parse(&mut frames, name, sql, Oids::NONE);
+        }
+        self.link.internal_frames(&frames);
+    }
+
     /// As [`Session::internal`], in frames of the extended protocol without a Sync.
     pub(crate) fn internal_frames(&mut self, frames: &[u8]) {
         self.link.internal_frames(frames);
+    }
+
+    /// Lets go of the usual savepoint and sets it again, in front of what comes next.
+    pub(crate) fn renew_guard(&mut self) {
+        self.link.prefix(&RENEW, 4);
     }
 
     pub(crate) fn query(&mut self, sql: &[u8]) {

@@ -3,7 +3,7 @@
 use super::{Batch, Lost};
 use crate::isolation::postgres::frame::to_client;
 use crate::isolation::postgres::sql::{Discarded, Kind, Modes, Name};
-use crate::isolation::postgres::stack::{Guard, Stack};
+use crate::isolation::postgres::stack::{Guard, Savepoint};
 
 impl Batch<'_> {
     /// Carries out a statement that cannot just be sent; in a failed transaction only one that ends it.
@@ -281,17 +281,17 @@ impl Batch<'_> {
             "SET CONSTRAINTS can only be used in transaction blocks",
         );
         if self.run(sql).await?
-            && let Some(number) = self.guard_number()
+            && let Some(savepoint) = self.guard()
         {
-            self.roll_back_to(Stack::savepoint(number).into_bytes());
+            self.roll_back_to(savepoint.to_string().into_bytes());
         }
         Ok(())
     }
 
     /// The savepoint before what is being run.
-    pub(super) fn guard_number(&self) -> Option<u64> {
+    pub(super) fn guard(&self) -> Option<Savepoint> {
         match self.core.stack.guard {
-            Guard::Fresh(number) | Guard::Used(number) => Some(number),
+            Guard::Fresh(savepoint) | Guard::Used(savepoint) => Some(savepoint),
             Guard::None => None,
         }
     }

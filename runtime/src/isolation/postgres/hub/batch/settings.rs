@@ -3,7 +3,6 @@
 use super::{Batch, Lost};
 use crate::isolation::postgres::settings;
 use crate::isolation::postgres::sql::{Name, Scope, Setting};
-use crate::isolation::postgres::stack::Stack;
 
 /// Settings that a rollback does not make as they were: afterwards they are there, and empty.
 fn is_custom(name: &[u8]) -> bool {
@@ -42,9 +41,9 @@ impl Batch<'_> {
         }
         self.warn("25P01", "SET LOCAL can only be used in transaction blocks");
         if self.run(sql).await?
-            && let Some(number) = self.guard_number()
+            && let Some(savepoint) = self.guard()
         {
-            self.roll_back_to(Stack::savepoint(number).into_bytes());
+            self.roll_back_to(savepoint.to_string().into_bytes());
             self.unsettled = true;
         }
         Ok(())

@@ -6,7 +6,7 @@ use crate::isolation::postgres::frame::{
 };
 use crate::isolation::postgres::settings::Settings;
 use crate::isolation::postgres::sql::{Kind, Statement, split};
-use crate::isolation::postgres::stack::{Guard, Stack};
+use crate::isolation::postgres::stack::{Guard, Savepoint};
 use bytes::BytesMut;
 
 /// Where the server's parser is written: an error from there means that nothing of a string was run.
@@ -217,10 +217,10 @@ impl Batch<'_> {
             }
         }
         if undo {
-            self.roll_back_to(Stack::savepoint(own.0).into_bytes());
+            self.roll_back_to(own.0.to_string().into_bytes());
         }
         if own.1 {
-            let release = format!("RELEASE {}", Stack::savepoint(own.0));
+            let release = format!("RELEASE {}", own.0);
             self.core.session.internal(release.into_bytes());
         }
         if let Some(error) = &refused {
@@ -229,16 +229,17 @@ impl Batch<'_> {
         Ok(refused.is_none())
     }
 
-    /// A savepoint that an error may go back to, by its number, and whether it is only for that.
-    fn protect(&mut self) -> (u64, bool) {
+    /// A savepoint that an error may go back to, and whether it is only for that.
+    fn protect(&mut self) -> (Savepoint, bool) {
         self.enter();
-        if let (false, Guard::Fresh(number)) = (self.is_top(), self.core.stack.guard) {
-            return (number, false);
+        if let (false, Guard::Fresh(savepoint)) = (self.is_top(), self.core.stack.guard) {
+            return (savepoint, false);
         }
-        let number = self.core.stack.next_number();
-        let savepoint = format!("SAVEPOINT {}", Stack::savepoint(number));
-        self.core.session.internal(savepoint.into_bytes());
-        (number, true)
+        let own = self.core.stack.next_savepoint();
+        self.core
+            .session
+            .internal(format!("SAVEPOINT {own}").into_bytes());
+        (own, true)
     }
 }
 

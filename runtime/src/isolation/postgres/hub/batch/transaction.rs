@@ -3,7 +3,7 @@
 use super::{Batch, Lost, push};
 use crate::isolation::postgres::frame::{Server, Status, Target, to_server};
 use crate::isolation::postgres::sql::Modes;
-use crate::isolation::postgres::stack::{Guard, Mark, Open, Stack};
+use crate::isolation::postgres::stack::{Guard, Mark, Open, Savepoint};
 use bytes::BytesMut;
 
 /// The constraints that are deferred unless somebody says otherwise, as `SET CONSTRAINTS` takes them.
@@ -14,26 +14,24 @@ impl Batch<'_> {
     /// Opens the connection's transaction.
     pub(super) async fn begin(&mut self, modes: Modes) -> Result<(), Lost> {
         let deferred = self.deferred().await?;
-        let began = self.implicit && self.guarded;
-        self.enter();
-        let guard = std::mem::take(&mut self.core.stack.guard);
-        let (number, set) = match guard {
-            // What stands before it in the string is part of it.
-            Guard::Fresh(number) | Guard::Used(number) => (number, began),
-            Guard::None => (self.core.stack.next_number(), false),
-        };
         let mut sql = Vec::new();
-        if guard == Guard::None {
-            push(&mut sql, format!("SAVEPOINT {}", Stack::savepoint(number)));
-        }
-        self.guarded = false;
-        let (id, applied, settings) = if set {
-            (self.client.id, self.before.clone(), self.before.clone())
-        } else {
-            let own = self.client.settings.clone();
-            (self.client.id, self.core.session.applied.clone(), own)
+        // What stands before it in the string is part of it.
+        let (savepoint, (applied, settings)) = match self.core.stack.guard {
+            Guard::Fresh(own @ Savepoint::Own(_)) | Guard::Used(own @ Savepoint::Own(_))
+                if self.implicit && self.guarded =>
+            {
+                self.core.stack.guard = Guard::None;
+                (own, (self.before.clone(), self.before.clone()))
+            }
+            _ => {
+                let own = self.own_savepoint(&mut sql);
+                let settings = self.client.settings.clone();
+                (own, (settings.clone(), settings))
+            }
         };
-        let open = self.core.stack.begin(id, number, applied, settings);
+        self.guarded = false;
+        let id = self.client.id;
+        let open = self.core.stack.begin(id, savepoint, applied, settings);
         open.modes = modes;
         open.deferring = !deferred.is_empty();
         if !deferred.is_empty() && !self.deferring {
@@ -48,6 +46,29 @@ impl Batch<'_> {
         }
         self.client.status = Status::Open;
         Ok(())
+    }
+
+    /// A savepoint that a transaction stands on, and before it the connection's settings.
+    fn own_savepoint(&mut self, sql: &mut Vec<u8>) -> Savepoint {
+        let guard = std::mem::take(&mut self.core.stack.guard);
+        if let Guard::Fresh(savepoint) | Guard::Used(savepoint) = guard {
+            push(sql, format!("RELEASE {savepoint}"));
+        }
+        let settings = self
+            .core
+            .session
+            .applied
+            .statements_to(&self.client.settings);
+        if !settings.is_empty() {
+            self.unsettled = true;
+            self.core.session.applied = self.client.settings.clone();
+        }
+        for setting in settings {
+            push(sql, setting);
+        }
+        let own = self.core.stack.next_savepoint();
+        push(sql, format!("SAVEPOINT {own}"));
+        own
     }
 
     /// Those that are deferred initially, read once per session and again when the schema has changed.
@@ -195,8 +216,8 @@ impl Batch<'_> {
             return;
         };
         self.end_those(above);
-        self.roll_back_to(Stack::savepoint(own.number).into_bytes());
-        self.core.stack.guard = Guard::Fresh(own.number);
+        self.roll_back_to(own.savepoint.to_string().into_bytes());
+        self.core.stack.guard = Guard::Fresh(own.savepoint);
         let beginning = &own.marks[0];
         self.undone(beginning);
         self.restore(&beginning.applied, &beginning.settings);
@@ -234,10 +255,10 @@ impl Batch<'_> {
         let Some(open) = self.core.stack.of(self.client.id) else {
             return;
         };
-        let (number, last) = (open.number, open.marks.len() - 1);
+        let (own, last) = (open.savepoint, open.marks.len() - 1);
         let mark = open.marks[last].clone();
         let savepoint = if last == 0 {
-            Stack::savepoint(number).into_bytes()
+            own.to_string().into_bytes()
         } else {
             quoted(&mark.name)
         };
