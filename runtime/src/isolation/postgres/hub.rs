@@ -1,6 +1,7 @@
 //! An owner's virtual server: clients connect to a socket of its own, and share the one session.
 
 mod batch;
+mod belongings;
 mod client;
 mod core;
 mod graveyard;

@@ -1,5 +1,6 @@
 //! What whoever's turn it is has in hand.
 
+use super::belongings::Belongings;
 use crate::isolation::postgres::session::Session;
 use crate::isolation::postgres::settings::Settings;
 use crate::isolation::postgres::stack::{ClientId, Guard, Stack};
@@ -16,6 +17,7 @@ pub(super) struct Core {
     pub(super) ended: HashMap<ClientId, (String, Settings)>,
     /// Names of prepared statements in SQL, and which connection has them.
     pub(super) names: HashMap<Box<[u8]>, ClientId>,
+    pub(super) belongings: Belongings,
 }
 
 impl Core {
@@ -26,13 +28,25 @@ impl Core {
             journal: Vec::new(),
             ended: HashMap::new(),
             names: HashMap::new(),
+            belongings: Belongings::default(),
         }
     }
 
-    /// A client has gone: its transaction is rolled back.
+    /// A client has gone: its transaction is rolled back, and what it leaves is tidied up.
     pub(super) fn abandon(&mut self, client: ClientId) {
         self.ended.remove(&client);
         self.names.retain(|_, who| *who != client);
+        self.end_transaction(client);
+        if self.session.is_at_rest() && self.belongings.leave(client, &mut self.session) {
+            self.stack.guard = match self.stack.guard {
+                Guard::Fresh(number) => Guard::Used(number),
+                other => other,
+            };
+        }
+        self.session.send_now();
+    }
+
+    fn end_transaction(&mut self, client: ClientId) {
         let Some((own, above)) = self.stack.take(client) else {
             return;
         };
@@ -52,7 +66,6 @@ impl Core {
             let savepoint = own.savepoint;
             self.session
                 .internal(format!("ROLLBACK TO {savepoint}").into_bytes());
-            self.session.send_now();
         }
         self.session.applied = own.marks[0].applied.clone();
         self.stack.guard = Guard::Fresh(own.savepoint);

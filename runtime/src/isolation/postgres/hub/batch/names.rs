@@ -21,9 +21,8 @@ impl Batch<'_> {
         };
         self.core.session.prepared_by_sql = true;
         if self.run(&renamed(sql, name, &physical)).await? {
-            self.core
-                .names
-                .insert(name.as_bytes().into(), self.client.id);
+            self.core.names.insert(physical.clone(), self.client.id);
+            self.core.belongings.statement(self.client.id, &physical);
             let prepared = Prepared {
                 name: physical,
                 kind: Kind::Other,
@@ -52,15 +51,15 @@ impl Batch<'_> {
     pub(super) async fn deallocate(&mut self, name: Option<&Name>) -> Result<(), Lost> {
         let Some(name) = name else {
             let all: Vec<_> = self.client.statements.drain().collect();
-            for (name, prepared) in all {
-                self.free(&name, &prepared);
+            for (_, prepared) in all {
+                self.free(&prepared);
             }
             to_client::command_complete(&mut self.client.out, "DEALLOCATE ALL");
             return Ok(());
         };
         match self.client.statements.remove(name.as_bytes()) {
             Some(prepared) => {
-                self.free(name.as_bytes(), &prepared);
+                self.free(&prepared);
                 to_client::command_complete(&mut self.client.out, "DEALLOCATE");
                 Ok(())
             }
@@ -85,13 +84,12 @@ impl Batch<'_> {
     }
 
     /// A statement that nobody uses any more.
-    pub(super) fn free(&mut self, name: &[u8], prepared: &Prepared) {
+    pub(super) fn free(&mut self, prepared: &Prepared) {
         if prepared.shared || prepared.name.is_empty() {
             return;
         }
-        if self.core.names.get(name) == Some(&self.client.id) {
-            self.core.names.remove(name);
-        }
+        self.core.names.remove(&prepared.name);
+        self.core.belongings.freed(self.client.id, &prepared.name);
         let mut frames = BytesMut::new();
         to_server::close(&mut frames, Target::Statement(&prepared.name));
         self.core.session.internal_frames(&frames);

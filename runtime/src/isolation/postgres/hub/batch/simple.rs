@@ -21,7 +21,7 @@ impl Batch<'_> {
         self.notice_end();
         // As the server does with every simple query.
         if let Some(unnamed) = self.client.statements.remove(&b""[..]) {
-            self.free(b"", &unnamed);
+            self.free(&unnamed);
         }
         self.client.portals.remove(&b""[..]);
         self.string(sql).await?;
