@@ -272,6 +272,20 @@ pub enum Error {
         waited: std::time::Duration,
     },
 
+    /// A test's connections, which share one session, did something that on a server would have ended otherwise.
+    #[cfg(all(feature = "sandbox", feature = "_database"))]
+    #[error(
+        "in `{owner}`, on repo `{repo}`, the one session of its connections could not do as a server does: {what}\n\n  help: a test that needs this takes a database of its own: `isolation = \"database\"`"
+    )]
+    Diverged {
+        /// The test.
+        owner: String,
+        /// The repo.
+        repo: &'static str,
+        /// What happened.
+        what: String,
+    },
+
     /// The database refused something that heirloom itself asked of it.
     #[cfg(feature = "sandbox")]
     #[error("the database refused to {doing} for {whom}")]

@@ -34,6 +34,8 @@ pub struct Tenant {
     pub repo: &'static str,
     /// The owner's name, `module::test`.
     pub name: String,
+    /// What its clients show to be let in.
+    pub token: String,
 }
 
 /// A fixture of the test, run inside its session.
@@ -85,6 +87,8 @@ pub struct Closed {
     pub kept: Option<Kept>,
     /// What went wrong.
     pub errors: Vec<Error>,
+    /// What to think of, if the test has failed.
+    pub hints: Vec<&'static str>,
     /// How it was taken from its owner before, if it was.
     pub taken: Option<Arc<Taken>>,
 }
@@ -136,6 +140,8 @@ pub struct Wanted<DB: sqlx::Database> {
     pub isolation: Option<Isolation>,
     /// The level of its transactions. `None`: the database's default.
     pub level: Option<IsolationLevel>,
+    /// Whether the runtime that asks is the owner's own: it lasts as long as the owner, and its clock goes as time does.
+    pub here: bool,
 }
 
 /// A database that can be isolated.

@@ -119,6 +119,11 @@ impl Database {
     }
 }
 
+/// The test's own runtime.
+pub(super) fn lives_on(owner: &Owner, runtime: tokio::runtime::Id) {
+    owner.attachment::<Sessions>().set_home(runtime);
+}
+
 /// Where the test was compiled. A build that was moved to another machine is told by its runner.
 fn package_dir(compiled_in: &'static str) -> PathBuf {
     let compiled_in = PathBuf::from(compiled_in);
@@ -156,6 +161,11 @@ pub(super) fn checkin(owner: &Owner, failed: bool, patience: Duration) -> Vec<Bo
         }
         if let Some(taken) = done.taken.filter(|_| failed) {
             eprintln!("heirloom: the failed test `{owner}` had lost a session\n{taken}");
+        }
+        if failed {
+            for hint in done.hints {
+                eprintln!("heirloom: about the failed test `{owner}`: {hint}");
+            }
         }
         errors.extend(done.errors.into_iter().map(BoxError::from));
     }

@@ -13,9 +13,12 @@ mod frame;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzz;
 mod hub;
+mod lease;
 mod outside;
+mod pool;
 mod session;
 mod settings;
+mod sockets;
 mod sql;
 mod stack;
 mod template;
@@ -28,6 +31,7 @@ use super::{
 };
 use crate::error::Error;
 use cloned::CloneLease;
+use lease::VirtualLease;
 use outside::OutsideLease;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Database as _, PgPool, Postgres};
@@ -38,6 +42,8 @@ use templates::Ask;
 /// An owner's session and its pool.
 #[derive(Debug)]
 pub enum PgLease {
+    /// A session inside a transaction that is never committed.
+    Virtual(Box<VirtualLease>),
     /// A private database, cloned for this owner.
     Clone(CloneLease),
     /// Outside the sandbox.
@@ -54,7 +60,10 @@ impl Isolate for Postgres {
             return Ok(PgLease::Outside(Box::new(outside)));
         }
         match wanted.isolation.unwrap_or(Isolation::Transaction) {
-            Isolation::Transaction => Box::pin(virtual_checkout(tenant, wanted)).await,
+            Isolation::Transaction => {
+                let lease = Box::pin(VirtualLease::open(tenant, wanted)).await?;
+                Ok(PgLease::Virtual(Box::new(lease)))
+            }
             Isolation::Database => {
                 let clone = Box::pin(CloneLease::open(tenant, wanted)).await?;
                 Ok(PgLease::Clone(clone))
@@ -69,19 +78,6 @@ impl Isolate for Postgres {
     async fn run_fixture(pool: &PgPool, fixture: Fixture) -> Result<(), sqlx::Error> {
         sqlx::raw_sql(fixture.sql).execute(pool).await.map(drop)
     }
-}
-
-/// A session inside a transaction that is never committed.
-async fn virtual_checkout(tenant: Tenant, wanted: Wanted<Postgres>) -> Result<PgLease, Error> {
-    let ask = ask(&tenant, &wanted, Purpose::Sessions)?;
-    templates::of(ask, &tenant.name).await?;
-    Err(Error::NoIsolation {
-        owner: tenant.name,
-        repo: tenant.repo,
-        database: Postgres::NAME,
-        asked: Isolation::Transaction,
-        help: "it comes with virtual connections; until then write `isolation = \"database\"`",
-    })
 }
 
 /// The database that a tenant's session starts from.
@@ -99,6 +95,7 @@ impl Lease for PgLease {
 
     fn handle(&self) -> &PgPool {
         match self {
+            Self::Virtual(lease) => lease.pool(),
             Self::Clone(clone) => clone.pool(),
             Self::Outside(outside) => outside.pool(),
         }
@@ -106,6 +103,7 @@ impl Lease for PgLease {
 
     fn schema(&self) -> (&str, &str) {
         let known = match self {
+            Self::Virtual(lease) => lease.schema(),
             Self::Clone(clone) => clone.schema(),
             Self::Outside(outside) => outside.schema(),
         };
@@ -119,6 +117,7 @@ impl Lease for PgLease {
 
     fn revoke(&self) {
         match self {
+            Self::Virtual(lease) => lease.revoke(),
             Self::Clone(clone) => clone.revoke(),
             Self::Outside(outside) => outside.revoke(),
         }
@@ -126,6 +125,7 @@ impl Lease for PgLease {
 
     async fn checkin(&self, verdict: Verdict, patience: Duration) -> Closed {
         match self {
+            Self::Virtual(lease) => lease.checkin(verdict, patience).await,
             Self::Clone(clone) => clone.checkin(verdict, patience).await,
             Self::Outside(outside) => outside.checkin(patience).await,
         }

@@ -83,6 +83,7 @@ async fn open<DB: Supported>(
         package: setup.map_or_else(String::new, |setup| setup.package.clone()),
         repo,
         name: owner.name().to_owned(),
+        token: owner.token().to_string(),
     };
     let facts = session.facts();
     let wanted = Wanted {
@@ -91,6 +92,7 @@ async fn open<DB: Supported>(
         given: wish.given.clone(),
         isolation: facts.terms.isolation,
         level: facts.terms.level,
+        here: owner.attachment::<Sessions>().is_here(),
     };
     // What is outside the sandbox is not a test's to fill.
     let fixtures = if facts.sandbox() { fixtures } else { &[] };

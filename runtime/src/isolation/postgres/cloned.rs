@@ -78,6 +78,7 @@ fn whom(tenant: &Tenant) -> String {
         package,
         repo,
         name,
+        ..
     } = tenant;
     format!("{name} (repo {repo}, package {package})")
 }

@@ -105,8 +105,15 @@ impl Hub {
     /// # Panics
     ///
     /// Outside a runtime with IO.
-    pub(crate) fn open(parked: Parked, who: Identity) -> io::Result<Self> {
-        let session = Session::resume(parked)?;
+    pub(crate) fn open(
+        parked: Parked,
+        who: Identity,
+        level: Option<&str>,
+    ) -> io::Result<Self> {
+        let mut session = Session::resume(parked)?;
+        if let Some(level) = level {
+            session.set_level(level);
+        }
         let Identity {
             owner,
             token,

@@ -203,6 +203,11 @@ impl Session {
         })
     }
 
+    /// The level of its transaction, in which nothing has happened yet.
+    pub(crate) fn set_level(&mut self, level: &str) {
+        self.internal(format!("SET TRANSACTION ISOLATION LEVEL {level}").into_bytes());
+    }
+
     /// Stops what it is doing.
     pub(crate) fn canceller(&self) -> &Canceller {
         &self.canceller

@@ -146,6 +146,11 @@ impl Ready {
         &self.template
     }
 
+    /// How to log in to it.
+    pub(super) fn config(&self) -> &Config {
+        self.template.config()
+    }
+
     /// How to log in to the application's database.
     pub(super) fn base(&self) -> &Config {
         &self.base

@@ -82,7 +82,10 @@ impl TemplateError {
     }
 
     /// For `map_err`.
-    pub(super) fn refused(doing: &'static str, name: &str) -> impl FnOnce(QueryError) -> Self {
+    pub(in crate::isolation::postgres) fn refused(
+        doing: &'static str,
+        name: &str,
+    ) -> impl FnOnce(QueryError) -> Self {
         move |source| Self::Refused {
             doing,
             name: name.to_owned(),

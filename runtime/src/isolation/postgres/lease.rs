@@ -1,0 +1,157 @@
+//! An owner's virtual server and a real pool on it.
+
+use super::hub::{Hub, Identity};
+use super::sockets::Sockets;
+use super::template::Purpose;
+use super::templates::{self, Known, Ready};
+use super::{ask, background, close, pool, pool_options};
+use crate::error::Error;
+use crate::isolation::{Closed, IsolationLevel, Tenant, Verdict, Wanted, dir};
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::{ConnectOptions as _, PgPool, Postgres};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::OnceCell;
+
+/// An owner's session, and a pool of virtual connections to it.
+#[derive(Debug)]
+pub struct VirtualLease {
+    pool: PgPool,
+    hub: Arc<Hub>,
+    ready: Arc<Ready>,
+    tenant: Tenant,
+    token: String,
+    sockets: Arc<Sockets>,
+    /// For those who cannot wait for the test's own runtime: the number of a socket that the background serves.
+    elsewhere: OnceCell<u16>,
+}
+
+impl VirtualLease {
+    pub(super) async fn open(tenant: Tenant, wanted: Wanted<Postgres>) -> Result<Self, Error> {
+        let ask = ask(&tenant, &wanted, Purpose::Sessions)?;
+        let ready = templates::of(ask, &tenant.name).await?;
+        let sockets = Sockets::current()?;
+        let parked = pool::take(&ready, &tenant.name).await?;
+        let token = tenant.token.clone();
+        let who = Identity {
+            owner: tenant.name.clone(),
+            token: token.clone(),
+            database: ready.config().database().to_owned(),
+        };
+        let (number, path) = sockets.free();
+        let (level, asked) = (level_sql(wanted.level), path.clone());
+        let here = wanted.here;
+        let open = move || async move {
+            let hub = Hub::open(parked, who, level)?;
+            hub.listen(&asked)?;
+            std::io::Result::Ok(hub)
+        };
+        let hub = if here {
+            open().await
+        } else {
+            background::run(async move { open().await }).await
+        };
+        let hub = hub.map_err(|source| dir::files("listen at", &path, source))?;
+        let lease = Self {
+            pool: pool_options().connect_lazy_with(options(&sockets, number, &token, &ready)),
+            hub: Arc::new(hub),
+            ready,
+            tenant,
+            token,
+            sockets,
+            elsewhere: OnceCell::new(),
+        };
+        if !here {
+            lease.elsewhere.set(number).ok();
+        }
+        Ok(lease)
+    }
+
+    pub(super) fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    pub(super) fn schema(&self) -> &Known {
+        self.ready.schema()
+    }
+
+    /// For other drivers and processes: served by the background, whatever the test's own threads do.
+    pub(super) async fn url(&self) -> Result<String, Error> {
+        let listen = || async {
+            let (number, path) = self.sockets.free();
+            let (hub, asked) = (Arc::clone(&self.hub), path.clone());
+            let listening = background::run(async move { hub.listen(&asked) }).await;
+            listening.map_err(|source| dir::files("listen at", &path, source))?;
+            Ok(number)
+        };
+        let number = *self.elsewhere.get_or_try_init(listen).await?;
+        let mut url = options(&self.sockets, number, &self.token, &self.ready).to_url_lossy();
+        // What sqlx writes in the URL for itself, others do not know.
+        let database = self.ready.config().database();
+        let pairs = [
+            ("host", self.sockets.dir().display().to_string()),
+            ("port", number.to_string()),
+            ("sslmode", "disable".to_owned()),
+        ];
+        url.set_path(database);
+        url.set_host(None).ok();
+        url.query_pairs_mut().clear().extend_pairs(pairs);
+        Ok(url.into())
+    }
+
+    fn why(&self) -> String {
+        let Tenant { name, repo, .. } = &self.tenant;
+        format!(
+            "the session of test `{name}` on repo `{repo}` has ended: the test is over, or it was taken away"
+        )
+    }
+
+    pub(super) fn revoke(&self) {
+        // The pool is marked as closed by the call itself; the rest of it is waiting, which `checkin` does.
+        drop(self.pool.close());
+        self.hub.revoke(&self.why());
+    }
+
+    pub(super) async fn checkin(&self, verdict: Verdict, patience: Duration) -> Closed {
+        let mut done = Closed::default();
+        let name = &self.tenant.name;
+        // Whoever holds a connection is told by the virtual server that it has ended.
+        let closed = close(&self.pool, name, patience).await;
+        done.errors.extend(closed.err());
+        let left = self.hub.close(&self.why(), patience).await;
+        match left.session {
+            Some(session) => pool::give_back(&self.ready, session),
+            None => pool::lost(&self.ready),
+        }
+        for what in left.journal {
+            done.errors.push(Error::Diverged {
+                owner: name.clone(),
+                repo: self.tenant.repo,
+                what,
+            });
+        }
+        if verdict == Verdict::Keep {
+            done.hints.extend(left.hints);
+        }
+        done
+    }
+}
+
+/// For the application's own pool: on the test's runtime, if there is one.
+fn options(sockets: &Sockets, number: u16, token: &str, ready: &Ready) -> PgConnectOptions {
+    PgConnectOptions::new_without_pgpass()
+        .socket(sockets.dir())
+        .port(number)
+        .username(token)
+        .database(ready.config().database())
+        .ssl_mode(PgSslMode::Disable)
+}
+
+/// The level of the session's own transaction.
+fn level_sql(level: Option<IsolationLevel>) -> Option<&'static str> {
+    Some(match level? {
+        IsolationLevel::ReadUncommitted | IsolationLevel::ReadCommitted => "READ COMMITTED",
+        IsolationLevel::RepeatableRead => "REPEATABLE READ",
+        IsolationLevel::Serializable => "SERIALIZABLE",
+    })
+}
