@@ -180,6 +180,9 @@ pub trait Lease: Send + Sync + 'static {
     /// The content hash of the schema it was opened with, and where that came from.
     fn schema(&self) -> (&str, &str);
 
+    /// Where drivers of other languages, and other processes, find the session's data. Valid as long as the session.
+    fn url(&self) -> impl Future<Output = Result<String, Error>> + Send;
+
     /// What a person wants to know of it: how many connections are open, and how many of them are idle.
     fn connections(&self) -> (u32, usize);
 

@@ -1,10 +1,14 @@
 //! What a test says about its default database, and how its sessions are given back.
 
-use crate::error::BoxError;
-use crate::harness::Test;
+use crate::error::{BoxError, Error};
+use crate::harness::{Sandbox, Test};
 use crate::isolation::{Fixture, Isolation, Kept, Schema, Verdict};
 use crate::owner::Owner;
-use crate::repo::{Sessions, Setup, Terms, checkin_all, share_everywhere, suite_has_started};
+use crate::repo::{
+    Sessions, Setup, Terms, Wish, checkin_all, session_url, share_everywhere, suite_has_started,
+};
+#[cfg(feature = "sqlite")]
+use sqlx::Database as _;
 use sqlx::migrate::Migrator;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -116,6 +120,43 @@ impl Database {
             Migrations::Migrator(migrator) => Some(Schema::Migrator(migrator)),
             Migrations::None => Some(Schema::Empty),
         }
+    }
+}
+
+impl Sandbox {
+    /// Where other drivers and other processes find the database of the test's pool argument, with everything that the
+    /// test has not committed: for PostgreSQL a URL with the session's token, valid as long as the session. What connects
+    /// there is served by a thread of its own, also while the test's own thread is blocked.
+    ///
+    /// With several databases compiled in, it is the one that the test uses already, else PostgreSQL.
+    ///
+    /// ```
+    /// # use heirloom::{Sandbox, Test};
+    /// # use sqlx::SqlitePool;
+    /// # Test::here("example").no_migrations().run(|sandbox: Sandbox| async move {
+    /// # let _: SqlitePool = sandbox.get().await.unwrap();
+    /// let url = sandbox.database_url().await?;
+    /// std::process::Command::new("true").env("DATABASE_URL", url).status()?;
+    /// # Ok(()) });
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Why the session could not be opened.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is done, the session may be open already.
+    pub async fn database_url(&self) -> Result<String, Error> {
+        let owner = self.owner().clone();
+        #[cfg(feature = "sqlite")]
+        if !cfg!(feature = "postgres") || owner.attachment::<Sessions>().uses(sqlx::Sqlite::NAME) {
+            return session_url(owner, &Wish::<sqlx::Sqlite>::of_argument()).await;
+        }
+        #[cfg(feature = "postgres")]
+        return session_url(owner, &Wish::<sqlx::Postgres>::of_argument()).await;
+        #[cfg(not(feature = "postgres"))]
+        unreachable!("a database is compiled in")
     }
 }
 

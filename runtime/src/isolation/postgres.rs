@@ -34,7 +34,7 @@ use cloned::CloneLease;
 use lease::VirtualLease;
 use outside::OutsideLease;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Database as _, PgPool, Postgres};
+use sqlx::{ConnectOptions as _, PgPool, Postgres};
 use std::time::Duration;
 use template::Purpose;
 use templates::Ask;
@@ -108,6 +108,15 @@ impl Lease for PgLease {
             Self::Outside(outside) => outside.schema(),
         };
         (known.hash(), known.origin())
+    }
+
+    async fn url(&self) -> Result<String, Error> {
+        match self {
+            Self::Virtual(lease) => lease.url().await,
+            Self::Clone(_) | Self::Outside(_) => {
+                Ok(self.handle().connect_options().to_url_lossy().into())
+            }
+        }
     }
 
     fn connections(&self) -> (u32, usize) {

@@ -8,7 +8,9 @@ use super::{Closed, Fixture, Isolate, Isolation, Kept, Lease, Schema, Tenant, Ve
 use crate::error::Error;
 use copies::Copy;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection as _, Database as _, Sqlite, SqliteConnection, SqlitePool};
+use sqlx::{
+    ConnectOptions as _, Connection as _, Database as _, Sqlite, SqliteConnection, SqlitePool,
+};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -122,6 +124,11 @@ impl Lease for SqliteLease {
 
     fn schema(&self) -> (&str, &str) {
         (self.template.hash(), self.template.origin())
+    }
+
+    async fn url(&self) -> Result<String, Error> {
+        let options = self.pool.connect_options();
+        Ok(options.to_url_lossy().into())
     }
 
     fn connections(&self) -> (u32, usize) {

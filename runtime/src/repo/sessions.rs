@@ -63,6 +63,15 @@ impl Sessions {
         self.setup.get_or_init(|| setup);
     }
 
+    /// Whether the owner has opened a session on its default repo on such a database.
+    pub(crate) fn uses(&self, database: &str) -> bool {
+        let mut sessions = self.clone_of_slots().into_iter();
+        sessions.any(|session| {
+            let repo = session.facts().repo;
+            repo.name == crate::isolation::MAIN_REPO && repo.database == database
+        })
+    }
+
     /// Says which runtime is the owner's own.
     pub(crate) fn set_home(&self, home: tokio::runtime::Id) {
         self.home.get_or_init(|| home);

@@ -105,11 +105,7 @@ impl Hub {
     /// # Panics
     ///
     /// Outside a runtime with IO.
-    pub(crate) fn open(
-        parked: Parked,
-        who: Identity,
-        level: Option<&str>,
-    ) -> io::Result<Self> {
+    pub(crate) fn open(parked: Parked, who: Identity, level: Option<&str>) -> io::Result<Self> {
         let mut session = Session::resume(parked)?;
         if let Some(level) = level {
             session.set_level(level);

@@ -8,7 +8,8 @@ use super::{ask, background, close, pool, pool_options};
 use crate::error::Error;
 use crate::isolation::{Closed, IsolationLevel, Tenant, Verdict, Wanted, dir};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
-use sqlx::{ConnectOptions as _, PgPool, Postgres};
+use sqlx::{PgPool, Postgres};
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OnceCell;
@@ -85,18 +86,13 @@ impl VirtualLease {
             Ok(number)
         };
         let number = *self.elsewhere.get_or_try_init(listen).await?;
-        let mut url = options(&self.sockets, number, &self.token, &self.ready).to_url_lossy();
-        // What sqlx writes in the URL for itself, others do not know.
-        let database = self.ready.config().database();
-        let pairs = [
-            ("host", self.sockets.dir().display().to_string()),
-            ("port", number.to_string()),
-            ("sslmode", "disable".to_owned()),
-        ];
-        url.set_path(database);
-        url.set_host(None).ok();
-        url.query_pairs_mut().clear().extend_pairs(pairs);
-        Ok(url.into())
+        let (dir, database) = (self.sockets.dir(), self.ready.config().database());
+        Ok(format!(
+            "postgres://{}@{}:{number}/{}?sslmode=disable",
+            self.token,
+            encoded(&dir.display().to_string()),
+            encoded(database)
+        ))
     }
 
     fn why(&self) -> String {
@@ -145,6 +141,19 @@ fn options(sockets: &Sockets, number: u16, token: &str, ready: &Ready) -> PgConn
         .username(token)
         .database(ready.config().database())
         .ssl_mode(PgSslMode::Disable)
+}
+
+/// As a part of a URL. A directory in the place of a host is what every driver takes for that of a socket.
+fn encoded(text: &str) -> String {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            write!(encoded, "%{byte:02X}").expect("a string takes text");
+        }
+    }
+    encoded
 }
 
 /// The level of the session's own transaction.

@@ -19,9 +19,14 @@ pub(super) async fn take(ready: &Arc<Ready>, who: &str) -> Result<Parked, Error>
     }
     let config = ready.template().config().clone();
     let made = background::run(async move {
-        let upstream = Upstream::connect(&config).await.map_err(super::template::TemplateError::from)?;
+        let upstream = Upstream::connect(&config)
+            .await
+            .map_err(super::template::TemplateError::from)?;
         let session = Session::start(upstream).await;
-        let session = session.map_err(super::template::TemplateError::refused("start a session in", config.database()))?;
+        let session = session.map_err(super::template::TemplateError::refused(
+            "start a session in",
+            config.database(),
+        ))?;
         Ok(session.park().expect("parked"))
     });
     made.await.map_err(|error| refused(who, error))
@@ -30,8 +35,14 @@ pub(super) async fn take(ready: &Arc<Ready>, who: &str) -> Result<Parked, Error>
 pub(super) fn give_back(ready: &Arc<Ready>, session: Session) {
     let key = ready.template().name().to_owned();
     background::spawn(async move {
-        let Ok(session) = session.rehome() else { return };
-        if let Some(parked) = session.reset().await.and_then(|session| session.park().ok()) {
+        let Ok(session) = session.rehome() else {
+            return;
+        };
+        if let Some(parked) = session
+            .reset()
+            .await
+            .and_then(|session| session.park().ok())
+        {
             let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
             idle.push((key, parked));
         }
