@@ -1,6 +1,7 @@
 //! A private database for one owner, cloned from the template: real connections, real commits.
 
 use super::config::{Address, Config};
+use super::patience::patiently;
 use super::template::{CloneDb, Clones, Purpose, TemplateError};
 use super::templates::{self, Known, Ready, refused};
 use super::{ask, background, close, pool_options, with_level};
@@ -26,7 +27,7 @@ impl CloneLease {
         let ready = templates::of(ask(&tenant, &wanted, Purpose::Source)?, &tenant.name).await?;
         let source = Arc::clone(&ready);
         // An owner that is gone by the time it is there has it dropped again.
-        let made = background::run(async move { Own::of(&source).await });
+        let made = background::run(async move { patiently(|| Own::of(&source)).await });
         let own = made.await.map_err(|error| not_cloned(&tenant, error))?;
         let options = own.config.options(own.clones.is_encrypted());
         Ok(Self {
