@@ -134,6 +134,8 @@ pub struct Wanted<DB: sqlx::Database> {
     pub isolation: Option<Isolation>,
     /// The level of its transactions. `None`: the database's default.
     pub level: Option<IsolationLevel>,
+    /// For how long the owner may have it, if that was said: whoever has to wait for it waits no longer either.
+    pub limit: Option<Duration>,
 }
 
 /// A database that can be isolated.

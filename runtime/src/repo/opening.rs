@@ -91,6 +91,7 @@ async fn open<DB: Supported>(
         given: wish.given.clone(),
         isolation: facts.terms.isolation,
         level: facts.terms.level,
+        limit: facts.terms.limit,
     };
     // What is outside the sandbox is not a test's to fill.
     let fixtures = if facts.sandbox() { fixtures } else { &[] };

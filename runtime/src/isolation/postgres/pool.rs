@@ -18,6 +18,8 @@ use super::template::tidy;
 use super::templates::{Ready, refused};
 use super::upstream::{ConnectError, Upstream};
 use crate::error::{BoxError, Error};
+use crate::isolation::{Tenant, Wanted};
+use sqlx::Postgres;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,8 +36,18 @@ pub(super) struct Who {
     pub(super) patience: Duration,
 }
 
+impl Who {
+    /// Waits for as long as it may then have the session, if that was said.
+    pub(super) fn of(tenant: &Tenant, wanted: &Wanted<Postgres>) -> Self {
+        Self {
+            name: tenant.name.clone(),
+            patience: wanted.limit.unwrap_or(PATIENCE),
+        }
+    }
+}
+
 /// For how long to wait for a session, where nothing else is said.
-pub(super) const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A session is used up if it cannot be reset within this.
 const RESET_PATIENCE: Duration = Duration::from_secs(10);
@@ -49,12 +61,13 @@ const TIDY_EVERY: u32 = 200;
 ///
 /// Whoever stops waiting leaves its place to the next.
 pub(super) async fn take(ready: &Arc<Ready>, who: Who) -> Result<Taken, Error> {
+    let pool = Pool::of(ready, &who).await?;
+    // What is idle can be had without crossing to the other thread, which takes longer than all the rest.
+    if let Some(taken) = pool.take_idle(ready, &who.name) {
+        return Ok(taken);
+    }
     let ready = Arc::clone(ready);
-    background::run_while_wanted(async move {
-        let pool = Pool::of(&ready, &who).await?;
-        pool.take(&ready, who).await
-    })
-    .await
+    background::run_while_wanted(async move { pool.take(&ready, who).await }).await
 }
 
 /// The sessions of this process with one server.
@@ -76,14 +89,14 @@ struct State {
     holders: BTreeMap<u64, Holder>,
     next: u64,
     /// By database, how many were given back since it was last vacuumed.
-    given_back: BTreeMap<String, u32>,
+    given_back: BTreeMap<Arc<str>, u32>,
     /// How many wait for a server that is full.
     queued: usize,
 }
 
 struct Idle {
     /// What it can be used for.
-    key: String,
+    key: Arc<str>,
     session: Session,
 }
 
@@ -147,6 +160,19 @@ impl Pool {
             Some(session) => session,
             None => self.open(ready).await?,
         };
+        Ok((session, self.slot(ready, who, place)))
+    }
+
+    /// An idle session, if nobody waits for one. On whatever thread.
+    fn take_idle(self: &Arc<Self>, ready: &Arc<Ready>, who: &str) -> Option<Taken> {
+        let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
+        let is_first = self.state().queued == 0;
+        let session = is_first.then(|| self.idle(ready)).flatten()?;
+        let parked = session.park().ok()?;
+        Some(Taken(Some((parked, self.slot(ready, who, place)))))
+    }
+
+    fn slot(self: &Arc<Self>, ready: &Arc<Ready>, who: &str, place: OwnedSemaphorePermit) -> Slot {
         let mut state = self.state();
         let number = state.next;
         state.next += 1;
@@ -155,14 +181,12 @@ impl Pool {
             since: Instant::now(),
         };
         state.holders.insert(number, holder);
-        drop(state);
-        let slot = Slot {
+        Slot {
             pool: Arc::clone(self),
             ready: Arc::clone(ready),
             number,
             _place: place,
-        };
-        Ok((session, slot))
+        }
     }
 
     /// An idle session that fits and lives. Those that died are dropped.
@@ -170,7 +194,7 @@ impl Pool {
         let key = ready.key();
         let mut state = self.state();
         loop {
-            let last = state.idle.iter().rposition(|idle| idle.key == key)?;
+            let last = state.idle.iter().rposition(|idle| idle.key == *key)?;
             let mut session = state.idle.remove(last).session;
             if session.is_open() {
                 return Some(session);
@@ -246,7 +270,7 @@ impl Pool {
         let canceller = session.canceller().clone();
         match timeout(RESET_PATIENCE, session.reset()).await {
             Ok(Some(session)) => {
-                let key = ready.key();
+                let key = Arc::clone(ready.key());
                 self.state().idle.push(Idle { key, session });
             }
             Ok(None) => {}
@@ -261,7 +285,7 @@ impl Pool {
             return false;
         }
         let mut state = self.state();
-        let count = state.given_back.entry(ready.key());
+        let count = state.given_back.entry(Arc::clone(ready.key()));
         // Where every test is a process, the one or the other gets there as well.
         let count = count.or_insert_with(|| random_below(TIDY_EVERY));
         *count += 1;

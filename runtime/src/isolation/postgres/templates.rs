@@ -30,6 +30,7 @@ pub(super) struct Ask {
 #[derive(Debug)]
 pub(super) struct Ready {
     template: Template,
+    key: Arc<str>,
     base: Config,
     schema: Arc<Known>,
     /// The session by which it was found, for the first who wants one. It is of the background runtime.
@@ -89,6 +90,7 @@ async fn prepare(ask: Ask, whom: String) -> Result<Ready, Error> {
             })?,
     };
     Ok(Ready {
+        key: login_key(template.config()).into(),
         template,
         base: ask.config,
         schema: known,
@@ -164,8 +166,8 @@ impl Ready {
     }
 
     /// What the sessions have in common that may stand in for each other.
-    pub(super) fn key(&self) -> String {
-        login_key(self.template.config())
+    pub(super) fn key(&self) -> &Arc<str> {
+        &self.key
     }
 
     /// Whether it is the application's own database and no template.

@@ -53,6 +53,9 @@ impl Here {
     }
 
     async fn taken(&self, ready: &Arc<Ready>, who: Who) -> Result<Taken, Error> {
+        if let Some(taken) = self.0.take_idle(ready, &who.name) {
+            return Ok(taken);
+        }
         let (pool, ready) = (Arc::clone(&self.0), Arc::clone(ready));
         background::run_while_wanted(async move { pool.take(&ready, who).await }).await
     }
@@ -372,4 +375,40 @@ async fn a_server_that_restarts_is_waited_for() {
     slot.give_back(parked);
     open.abort();
     std::fs::remove_dir_all(&dir).ok();
+}
+
+#[tokio::test]
+async fn a_templates_tables_are_vacuumed_now_and_then() {
+    let dir = std::env::temp_dir().join(format!("heirloom-tidy-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    std::fs::write(dir.join("1_goods.sql"), "CREATE TABLE goods (name text)").unwrap();
+    let ask = Ask {
+        config: Throwaway::get().unix("creator", "tidied"),
+        schema: Schema::Directory(dir.clone()),
+        extensions: Vec::new(),
+        purpose: Purpose::Sessions,
+    };
+    let ready = templates::of(ask, "pool::tests").await.unwrap();
+    std::fs::remove_dir_all(&dir).unwrap();
+    let pool = Here::with(1);
+    let (parked, slot) = pool.take(&ready, "fills").await;
+    let mut session = Session::resume(parked).unwrap();
+    let rows = "INSERT INTO goods SELECT repeat('x', 1000) FROM generate_series(1, 1000)";
+    session.0.simple(rows).await.unwrap();
+    let key = Arc::clone(ready.key());
+    pool.0.state().given_back.insert(key, TIDY_EVERY - 1);
+    slot.give_back(session.park().unwrap());
+    let mut looks = Upstream::connect(ready.template().config()).await.unwrap();
+    let vacuumed = "SELECT pg_stat_get_vacuum_count('goods'::regclass) > 0";
+    timeout(PATIENCE, async {
+        while looks.simple(vacuumed).await.unwrap().first() != Some("t") {}
+    })
+    .await
+    .expect("it is vacuumed");
+    assert_eq!(pool.0.state().given_back.get(ready.key()), Some(&0));
+    // The application's own database is left alone.
+    let own = database("humble", "postgres").await;
+    for _ in 0..=TIDY_EVERY {
+        assert!(!pool.0.is_untidy(&own));
+    }
 }
