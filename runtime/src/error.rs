@@ -171,6 +171,23 @@ pub enum Error {
         help: &'static str,
     },
 
+    /// Every session that there may be with the server is taken, and none was given back in time.
+    #[cfg(feature = "sandbox")]
+    #[error(
+        "`{owner}` waited {waited:?} for a session with PostgreSQL, of which this process may have {most}{}\n\n  help: run fewer tests at once (`--test-threads`), or raise the server's max_connections, or HEIRLOOM_MAX_CONNECTIONS if that is set; a test holds one session for each repo it uses",
+        held_by(holders)
+    )]
+    NoFreeSession {
+        /// The test.
+        owner: String,
+        /// For how long.
+        waited: std::time::Duration,
+        /// How many there may be.
+        most: usize,
+        /// Who holds them, and for how long.
+        holders: Vec<String>,
+    },
+
     /// Nothing says where a repo's database is.
     #[cfg(feature = "sandbox")]
     #[error(
@@ -363,6 +380,12 @@ impl From<Error> for sqlx::Error {
 fn all_of(errors: &[Error]) -> String {
     let texts: Vec<String> = errors.iter().map(|error| with_causes(error)).collect();
     texts.join("\n")
+}
+
+#[cfg(feature = "sandbox")]
+fn held_by(holders: &[String]) -> String {
+    let lines = holders.iter().map(|holder| format!("\n  held by {holder}"));
+    lines.collect()
 }
 
 #[cfg(all(feature = "sandbox", feature = "_database"))]

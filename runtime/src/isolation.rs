@@ -142,6 +142,8 @@ pub struct Wanted<DB: sqlx::Database> {
     pub level: Option<IsolationLevel>,
     /// Whether the runtime that asks is the owner's own: it lasts as long as the owner, and its clock goes as time does.
     pub here: bool,
+    /// For how long the owner may have it, if that was said: whoever has to wait for it waits no longer either.
+    pub limit: Option<Duration>,
 }
 
 /// A database that can be isolated.

@@ -106,6 +106,7 @@ async fn open<DB: Supported>(
         isolation: facts.terms.isolation,
         level: facts.terms.level,
         here: owner.attachment::<Sessions>().is_here(),
+        limit: facts.terms.limit,
     };
     // What is outside the sandbox is not a test's to fill.
     let fixtures = if facts.sandbox() { fixtures } else { &[] };

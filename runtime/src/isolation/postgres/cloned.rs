@@ -1,6 +1,7 @@
 //! A private database for one owner, cloned from the template: real connections, real commits.
 
 use super::config::{Address, Config};
+use super::patience::patiently;
 use super::template::{CloneDb, Clones, Purpose, TemplateError};
 use super::templates::{self, Known, Ready, refused};
 use super::{ask, background, close, pool_options, with_level};
@@ -26,8 +27,14 @@ impl CloneLease {
         let ready = templates::of(ask(&tenant, &wanted, Purpose::Source)?, &tenant.name).await?;
         let source = Arc::clone(&ready);
         // An owner that is gone by the time it is there has it dropped again.
-        let made = background::run(async move { Own::of(&source).await });
-        let own = made.await.map_err(|error| not_cloned(&tenant, error))?;
+        let made = background::run(async move { patiently(|| Own::of(&source)).await });
+        let own = made.await.map_err(|source| {
+            if !ready.is_as_it_is() {
+                return refused(&tenant.name, source);
+            }
+            let database = ready.template().name().to_owned();
+            refused(&tenant.name, AsItIs { database, source })
+        })?;
         let options = own.config.options(own.clones.is_encrypted());
         Ok(Self {
             pool: pool_options().connect_lazy_with(with_level(options, wanted.level)),
@@ -62,7 +69,7 @@ impl CloneLease {
         if verdict == Verdict::Keep || is_held {
             match background::run(async move { own.keep(&whom).await }).await {
                 Ok(kept) => done.kept = kept,
-                Err(error) => done.errors.push(not_cloned(&self.tenant, error)),
+                Err(error) => done.errors.push(not_kept(&self.tenant, error)),
             }
         } else {
             // Nobody waits for the server to remove it: who comes next has a database of its own.
@@ -83,8 +90,22 @@ fn whom(tenant: &Tenant) -> String {
     format!("{name} (repo {repo}, package {package})")
 }
 
-fn not_cloned(tenant: &Tenant, error: TemplateError) -> Error {
-    refused(&tenant.name, error)
+fn not_kept(tenant: &Tenant, error: TemplateError) -> Error {
+    Error::Database {
+        doing: "keep the database",
+        whom: format!("`{}`", tenant.name),
+        source: error.into(),
+    }
+}
+
+/// What a copy of the application's own database takes.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "database `{database}` is to be cloned as it is (`isolation = \"database\"` without migrations), for which the role has to own it and may create databases, and nobody else may be connected to it\n\n  help: use it in a transaction, `isolation = \"transaction\"`, or name the migrations that make one like it"
+)]
+struct AsItIs {
+    database: String,
+    source: TemplateError,
 }
 
 /// One database. Dropped, it is removed.

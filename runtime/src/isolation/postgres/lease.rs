@@ -1,16 +1,17 @@
 //! An owner's virtual server and a real pool on it.
 
 use super::hub::{Hub, Identity};
+use super::pool::{self, Slot, Who};
 use super::sockets::Sockets;
 use super::template::Purpose;
 use super::templates::{self, Known, Ready};
-use super::{ask, background, close, pool, pool_options};
+use super::{ask, background, close, pool_options};
 use crate::error::Error;
 use crate::isolation::{Closed, IsolationLevel, Tenant, Verdict, Wanted, dir};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{PgPool, Postgres};
 use std::fmt::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::OnceCell;
 
@@ -23,6 +24,8 @@ pub struct VirtualLease {
     tenant: Tenant,
     token: String,
     sockets: Arc<Sockets>,
+    /// Until the session is given back.
+    slot: Mutex<Option<Slot>>,
     /// For those who cannot wait for the test's own runtime: the number of a socket that the background serves.
     elsewhere: OnceCell<u16>,
 }
@@ -32,7 +35,7 @@ impl VirtualLease {
         let ask = ask(&tenant, &wanted, Purpose::Sessions)?;
         let ready = templates::of(ask, &tenant.name).await?;
         let sockets = Sockets::current()?;
-        let parked = pool::take(&ready, &tenant.name).await?;
+        let taken = pool::take(&ready, Who::of(&tenant, &wanted)).await?;
         let token = tenant.token.clone();
         let who = Identity {
             owner: tenant.name.clone(),
@@ -40,6 +43,7 @@ impl VirtualLease {
             database: ready.config().database().to_owned(),
         };
         let (number, path) = sockets.free();
+        let (parked, slot) = taken.into_parts();
         let (level, asked) = (level_sql(wanted.level), path.clone());
         let here = wanted.here;
         let open = move || async move {
@@ -60,6 +64,7 @@ impl VirtualLease {
             tenant,
             token,
             sockets,
+            slot: Mutex::new(Some(slot)),
             elsewhere: OnceCell::new(),
         };
         if !here {
@@ -115,9 +120,13 @@ impl VirtualLease {
         let closed = close(&self.pool, name, patience).await;
         done.errors.extend(closed.err());
         let left = self.hub.close(&self.why(), patience).await;
-        match left.session {
-            Some(session) => pool::give_back(&self.ready, session),
-            None => pool::lost(&self.ready),
+        let slot = self
+            .slot
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let (Some(session), Some(slot)) = (left.session, slot) {
+            slot.give_back(session);
         }
         for what in left.journal {
             done.errors.push(Error::Diverged {

@@ -1,6 +1,7 @@
 //! Outside the sandbox: the application's own pool, or one on its own database. What is committed stays.
 
 use super::config::Config;
+use super::patience::patiently;
 use super::templates::{self, Known, refused};
 use super::upstream::{ConnectError, Upstream};
 use super::{background, close, pool_options, variables, with_level};
@@ -84,14 +85,14 @@ async fn connect(
     let config = variables::config_of(tenant)?;
     let login = config.clone();
     let tried = background::run(async move {
-        let session = Upstream::connect(&login).await?;
+        let session = patiently(|| Upstream::connect(&login)).await?;
         let encrypted = session.is_encrypted();
         session.close().await;
         Ok(encrypted)
     });
     let encrypted = tried
         .await
-        .map_err(|error: ConnectError| refused(&tenant.name, error.into()))?;
+        .map_err(|error: ConnectError| refused(&tenant.name, error))?;
     let sessions: Sessions = Arc::new(Mutex::new(Some(Vec::new())));
     let options = with_level(config.options(encrypted), level);
     let pool = enrolled(Arc::clone(&sessions)).connect_lazy_with(options);

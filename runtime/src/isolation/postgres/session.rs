@@ -157,6 +157,11 @@ impl Session {
         self.link.drain().await.is_ok()
     }
 
+    /// Whether the server has not hung up while it was idle. Does not wait.
+    pub(crate) fn is_open(&mut self) -> bool {
+        self.link.is_open()
+    }
+
     /// Whether it cannot be used any more.
     pub(crate) fn is_lost(&self) -> bool {
         self.link.is_lost()

@@ -82,10 +82,7 @@ impl TemplateError {
     }
 
     /// For `map_err`.
-    pub(in crate::isolation::postgres) fn refused(
-        doing: &'static str,
-        name: &str,
-    ) -> impl FnOnce(QueryError) -> Self {
+    pub(crate) fn refused(doing: &'static str, name: &str) -> impl FnOnce(QueryError) -> Self {
         move |source| Self::Refused {
             doing,
             name: name.to_owned(),
