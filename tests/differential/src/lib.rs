@@ -17,6 +17,7 @@ mod report;
 mod run;
 mod schema;
 mod script;
+mod several;
 mod shrink;
 mod transcript;
 
@@ -29,4 +30,7 @@ pub use report::{Difference, Report};
 pub use run::{Plan, run};
 pub use schema::STARTUP;
 pub use script::{Batch, Script};
+pub use several::{
+    Action, Expected, Model, SeveralPlan, SeveralReport, Step, Wrong, run_several, step_names,
+};
 pub use transcript::{Event, Transcript};
