@@ -1,7 +1,7 @@
 //! The comparison by hand, for as long as wanted. See `USAGE`.
 
 use heirloom_differential::{
-    Endpoint, Plan, Report, SeveralPlan, database, families, run, run_several, step_names,
+    Endpoint, Plan, Renew, Report, SeveralPlan, database, families, run, run_several, step_names,
 };
 use std::process::ExitCode;
 
@@ -12,6 +12,7 @@ usage: heirloom-differential --reference URL --candidate URL [options]
 
   --itself URL        compares a server with itself, on two databases that are made for it
   --several URL       several connections of one owner, against a model of what they must see
+  --renew COMMAND     a shell command that makes the candidate usable again, when a connection to it has failed
   --seed N            what to make the scripts of; default: another one each time
   --statements N      how many, about; default 5000
   --differences N     stop after so many; default 1
@@ -82,6 +83,7 @@ impl Arguments {
                 "--candidate" => candidate = Some(Endpoint::from_url(&value()?)?),
                 "--itself" => itself = Some(Endpoint::from_url(&value()?)?),
                 "--several" => several = Some(Endpoint::from_url(&value()?)?),
+                "--renew" => plan.renew = Some(Renew::by_command(value()?)),
                 "--seed" => plan.seed = number(&value()?)?,
                 "--statements" => plan.statements = number(&value()?)?,
                 "--differences" => plan.differences = number(&value()?)?,
@@ -137,6 +139,7 @@ impl Arguments {
             steps: self.plan.statements,
             without: self.plan.without.clone(),
             patience: self.plan.patience,
+            renew: self.plan.renew.clone(),
             ..SeveralPlan::default()
         };
         let report = run_several(candidate, &plan).await?;
@@ -167,6 +170,7 @@ fn number<N: std::str::FromStr>(text: &str) -> Result<N, String> {
 fn known(list: &str) -> Result<Vec<String>, String> {
     let check = |name: &str| {
         let known = families()
+            .chain(step_names())
             .any(|known| known == name)
             .then(|| name.to_owned());
         known.ok_or_else(|| format!("there is no family `{name}`"))

@@ -6,10 +6,10 @@ mod steps;
 pub use model::{Action, Expected, Model};
 pub use steps::{Step, step_names};
 
-use crate::client::Client;
 use crate::endpoint::Endpoint;
+use crate::pair::login_renewed;
 use crate::random::Random;
-use crate::schema;
+use crate::renew::Renew;
 use crate::script::Batch;
 use crate::transcript::Transcript;
 use std::collections::BTreeSet;
@@ -32,6 +32,8 @@ pub struct SeveralPlan {
     pub patience: Duration,
     /// How long to look for fewer steps that fail, too. Default 1 min.
     pub shrinking: Duration,
+    /// What to do when the candidate takes no connection any more. Default: give up.
+    pub renew: Option<Renew>,
 }
 
 impl Default for SeveralPlan {
@@ -44,6 +46,7 @@ impl Default for SeveralPlan {
             without: BTreeSet::new(),
             patience: plan.patience,
             shrinking: plan.shrinking,
+            renew: None,
         }
     }
 }
@@ -98,7 +101,7 @@ pub async fn run_several(candidate: &Endpoint, plan: &SeveralPlan) -> io::Result
         let (steps, model) = steps::draw(&mut random, parties, length, &plan.without);
         report.lost += model.lost();
         report.steps += steps.len();
-        report.wrong = play(candidate, parties, &steps, plan.patience).await?;
+        report.wrong = play(candidate, parties, &steps, plan).await?;
     }
     if let Some(wrong) = report.wrong.take() {
         report.wrong = Some(shrunk(candidate, wrong, plan).await);
@@ -112,11 +115,11 @@ async fn play(
     candidate: &Endpoint,
     parties: usize,
     steps: &[Step],
-    patience: Duration,
+    plan: &SeveralPlan,
 ) -> io::Result<Option<Wrong>> {
     let mut clients = Vec::new();
     for _ in 0..parties {
-        clients.push(Client::connect(candidate, schema::STARTUP, patience).await?);
+        clients.push(login_renewed(candidate, plan.renew.as_ref(), plan.patience).await?);
     }
     for (party, client) in clients.iter_mut().enumerate() {
         let table = steps::table().into_iter().filter(|_| party == 0);
@@ -174,7 +177,7 @@ async fn shrunk(candidate: &Endpoint, mut wrong: Wrong, plan: &SeveralPlan) -> W
             let known = !steps.is_empty() && steps::make_sense(wrong.parties, &steps);
             let mut found = None;
             if known {
-                let played = play(candidate, wrong.parties, &steps, plan.patience).await;
+                let played = play(candidate, wrong.parties, &steps, plan).await;
                 found = played.ok().flatten();
             }
             match found {
