@@ -1,7 +1,8 @@
 //! The comparison by hand, for as long as wanted. See `USAGE`.
 
 use heirloom_differential::{
-    Endpoint, Plan, Renew, Report, SeveralPlan, database, families, run, run_several, step_names,
+    Asked, Endpoint, Plan, Renew, Report, SeveralPlan, check_barred, database, families, run,
+    run_several, step_names,
 };
 use std::process::ExitCode;
 
@@ -9,9 +10,12 @@ const USAGE: &str = "\
 usage: heirloom-differential --reference URL --candidate URL [options]
        heirloom-differential --itself URL [options]
        heirloom-differential --several URL [options]
+       heirloom-differential --barred URL
 
   --itself URL        compares a server with itself, on two databases that are made for it
   --several URL       several connections of one owner, against a model of what they must see
+  --barred URL        asks for each statement that cannot be in a transaction, in and out of transactions;
+                      a real server would do it
   --renew COMMAND     a shell command that makes the candidate usable again, when a connection to it has failed
   --seed N            what to make the scripts of; default: another one each time
   --statements N      how many, about; default 5000
@@ -32,6 +36,7 @@ struct Arguments {
 
 enum Sides {
     Several(Endpoint),
+    Barred(Endpoint),
     Two(Endpoint, Endpoint),
     Itself(Endpoint),
 }
@@ -69,7 +74,7 @@ impl Arguments {
     fn parse() -> Result<Self, String> {
         let mut plan = Plan::from_environment()?;
         let (mut reference, mut candidate) = (None, None);
-        let (mut itself, mut several) = (None, None);
+        let (mut itself, mut several, mut barred) = (None, None, None);
         let mut answers = false;
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
@@ -83,6 +88,7 @@ impl Arguments {
                 "--candidate" => candidate = Some(Endpoint::from_url(&value()?)?),
                 "--itself" => itself = Some(Endpoint::from_url(&value()?)?),
                 "--several" => several = Some(Endpoint::from_url(&value()?)?),
+                "--barred" => barred = Some(Endpoint::from_url(&value()?)?),
                 "--renew" => plan.renew = Some(Renew::by_command(value()?)),
                 "--seed" => plan.seed = number(&value()?)?,
                 "--statements" => plan.statements = number(&value()?)?,
@@ -101,12 +107,15 @@ impl Arguments {
                 _ => return Err(format!("unknown argument `{word}`")),
             }
         }
-        let sides = match (reference, candidate, itself, several) {
-            (Some(reference), Some(candidate), None, None) => Sides::Two(reference, candidate),
-            (None, None, Some(server), None) => Sides::Itself(server),
-            (None, None, None, Some(candidate)) => Sides::Several(candidate),
+        let sides = match (reference, candidate, itself, several, barred) {
+            (Some(reference), Some(candidate), None, None, None) => {
+                Sides::Two(reference, candidate)
+            }
+            (None, None, Some(server), None, None) => Sides::Itself(server),
+            (None, None, None, None, Some(candidate)) => Sides::Barred(candidate),
+            (None, None, None, Some(candidate), None) => Sides::Several(candidate),
             _ => {
-                let needed = "give `--reference` and `--candidate`, or `--itself`, or `--several`";
+                let needed = "give `--reference` and `--candidate`, or one of the others";
                 return Err(needed.to_owned());
             }
         };
@@ -123,6 +132,13 @@ impl Arguments {
             Sides::Two(reference, candidate) => run(reference, candidate, &self.plan).await?,
             Sides::Itself(server) => self.itself(server).await?,
             Sides::Several(candidate) => return self.several(candidate).await,
+            Sides::Barred(candidate) => {
+                let wrong = check_barred(candidate, Asked::Everywhere, self.plan.patience).await?;
+                for one in &wrong {
+                    println!("not refused as it must be:\n{one}");
+                }
+                return Ok(wrong.is_empty());
+            }
         };
         println!("{report}");
         if self.answers {

@@ -2,6 +2,8 @@
 
 mod model;
 mod steps;
+#[cfg(test)]
+mod tests;
 
 pub use model::{Action, Expected, Model};
 pub use steps::{Step, step_names};
