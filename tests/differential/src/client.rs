@@ -113,7 +113,12 @@ impl Client {
         let mut copies = batch.copies.iter();
         while !self.answers.are_complete() {
             let frame = self.frame().await?;
-            match self.note(frame, transcript) {
+            let ends = is_fatal(&frame);
+            let next = self.note(frame, transcript);
+            if ends {
+                return Err(io::Error::other("that error was the last answer"));
+            }
+            match next {
                 Ok(Next::Read) => {}
                 Ok(Next::Copy { sync }) => {
                     let none = vec![Message::CopyFail("no data".to_owned())];
@@ -218,6 +223,12 @@ impl Client {
         self.socket.write_all(b"X\0\0\0\x04").await.ok();
         self.socket.shutdown().await.ok();
     }
+}
+
+/// Whether nothing comes after this.
+fn is_fatal(frame: &Frame) -> bool {
+    let mut fields = frame.body.split(|&byte| byte == 0);
+    frame.tag == b'E' && fields.any(|field| matches!(field, b"VFATAL" | b"VPANIC"))
 }
 
 impl fmt::Debug for Client {

@@ -1,13 +1,22 @@
 //! The comparison by hand, for as long as wanted. See `USAGE`.
 
-use heirloom_differential::{Endpoint, Plan, Report, database, families, run};
+use heirloom_differential::{
+    Asked, Endpoint, Plan, Renew, Report, SeveralPlan, check_barred, database, families, run,
+    run_several, step_names,
+};
 use std::process::ExitCode;
 
 const USAGE: &str = "\
 usage: heirloom-differential --reference URL --candidate URL [options]
        heirloom-differential --itself URL [options]
+       heirloom-differential --several URL [options]
+       heirloom-differential --barred URL
 
   --itself URL        compares a server with itself, on two databases that are made for it
+  --several URL       several connections of one owner, against a model of what they must see
+  --barred URL        asks for each statement that cannot be in a transaction, in and out of transactions;
+                      a real server would do it
+  --renew COMMAND     a shell command that makes the candidate usable again, when a connection to it has failed
   --seed N            what to make the scripts of; default: another one each time
   --statements N      how many, about; default 5000
   --differences N     stop after so many; default 1
@@ -16,7 +25,7 @@ usage: heirloom-differential --reference URL --candidate URL [options]
   --answers           lists what was answered, and how often
   --patience SECONDS  how long an answer may take; default 10
 
-families: ";
+families and, for --several, steps: ";
 
 struct Arguments {
     sides: Sides,
@@ -26,6 +35,8 @@ struct Arguments {
 }
 
 enum Sides {
+    Several(Endpoint),
+    Barred(Endpoint),
     Two(Endpoint, Endpoint),
     Itself(Endpoint),
 }
@@ -34,7 +45,7 @@ fn main() -> ExitCode {
     let arguments = match Arguments::parse() {
         Ok(arguments) => arguments,
         Err(why) => {
-            let names: Vec<_> = families().collect();
+            let names: Vec<_> = families().chain(step_names()).collect();
             eprintln!("{why}\n\n{USAGE}{}", names.join(" "));
             return ExitCode::from(2);
         }
@@ -48,18 +59,8 @@ fn main() -> ExitCode {
     };
     println!("seed {}", arguments.plan.seed);
     match runtime.block_on(arguments.run()) {
-        Ok(report) => {
-            println!("{report}");
-            if arguments.answers {
-                for (kind, count) in &report.answers {
-                    println!("{count:>8} {kind}");
-                }
-            }
-            match report.differences.len() {
-                0 => ExitCode::SUCCESS,
-                _ => ExitCode::FAILURE,
-            }
-        }
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => failed(&error),
     }
 }
@@ -72,7 +73,8 @@ fn failed(error: &std::io::Error) -> ExitCode {
 impl Arguments {
     fn parse() -> Result<Self, String> {
         let mut plan = Plan::from_environment()?;
-        let (mut reference, mut candidate, mut itself) = (None, None, None);
+        let (mut reference, mut candidate) = (None, None);
+        let (mut itself, mut several, mut barred) = (None, None, None);
         let mut answers = false;
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
@@ -85,6 +87,9 @@ impl Arguments {
                 "--reference" => reference = Some(Endpoint::from_url(&value()?)?),
                 "--candidate" => candidate = Some(Endpoint::from_url(&value()?)?),
                 "--itself" => itself = Some(Endpoint::from_url(&value()?)?),
+                "--several" => several = Some(Endpoint::from_url(&value()?)?),
+                "--barred" => barred = Some(Endpoint::from_url(&value()?)?),
+                "--renew" => plan.renew = Some(Renew::by_command(value()?)),
                 "--seed" => plan.seed = number(&value()?)?,
                 "--statements" => plan.statements = number(&value()?)?,
                 "--differences" => plan.differences = number(&value()?)?,
@@ -102,10 +107,17 @@ impl Arguments {
                 _ => return Err(format!("unknown argument `{word}`")),
             }
         }
-        let sides = match (reference, candidate, itself) {
-            (Some(reference), Some(candidate), None) => Sides::Two(reference, candidate),
-            (None, None, Some(server)) => Sides::Itself(server),
-            _ => return Err("give `--reference` and `--candidate`, or `--itself`".to_owned()),
+        let sides = match (reference, candidate, itself, several, barred) {
+            (Some(reference), Some(candidate), None, None, None) => {
+                Sides::Two(reference, candidate)
+            }
+            (None, None, Some(server), None, None) => Sides::Itself(server),
+            (None, None, None, None, Some(candidate)) => Sides::Barred(candidate),
+            (None, None, None, Some(candidate), None) => Sides::Several(candidate),
+            _ => {
+                let needed = "give `--reference` and `--candidate`, or one of the others";
+                return Err(needed.to_owned());
+            }
         };
         Ok(Self {
             sides,
@@ -114,11 +126,44 @@ impl Arguments {
         })
     }
 
-    async fn run(&self) -> std::io::Result<Report> {
-        let server = match &self.sides {
-            Sides::Two(reference, candidate) => return run(reference, candidate, &self.plan).await,
-            Sides::Itself(server) => server,
+    /// Whether all is well.
+    async fn run(&self) -> std::io::Result<bool> {
+        let report = match &self.sides {
+            Sides::Two(reference, candidate) => run(reference, candidate, &self.plan).await?,
+            Sides::Itself(server) => self.itself(server).await?,
+            Sides::Several(candidate) => return self.several(candidate).await,
+            Sides::Barred(candidate) => {
+                let wrong = check_barred(candidate, Asked::Everywhere, self.plan.patience).await?;
+                for one in &wrong {
+                    println!("not refused as it must be:\n{one}");
+                }
+                return Ok(wrong.is_empty());
+            }
         };
+        println!("{report}");
+        if self.answers {
+            for (kind, count) in &report.answers {
+                println!("{count:>8} {kind}");
+            }
+        }
+        Ok(report.differences.is_empty())
+    }
+
+    async fn several(&self, candidate: &Endpoint) -> std::io::Result<bool> {
+        let plan = SeveralPlan {
+            seed: self.plan.seed,
+            steps: self.plan.statements,
+            without: self.plan.without.clone(),
+            patience: self.plan.patience,
+            renew: self.plan.renew.clone(),
+            ..SeveralPlan::default()
+        };
+        let report = run_several(candidate, &plan).await?;
+        println!("{report}");
+        Ok(report.wrong.is_none())
+    }
+
+    async fn itself(&self, server: &Endpoint) -> std::io::Result<Report> {
         let names = ["reference", "candidate"]
             .map(|side| format!("differential_{side}_{}", std::process::id()));
         let reference = database::make(server, &names[0]).await?;
@@ -141,6 +186,7 @@ fn number<N: std::str::FromStr>(text: &str) -> Result<N, String> {
 fn known(list: &str) -> Result<Vec<String>, String> {
     let check = |name: &str| {
         let known = families()
+            .chain(step_names())
             .any(|known| known == name)
             .then(|| name.to_owned());
         known.ok_or_else(|| format!("there is no family `{name}`"))

@@ -2,6 +2,7 @@
 
 use crate::client::Client;
 use crate::endpoint::Endpoint;
+use crate::renew::Renew;
 use crate::schema;
 use crate::script::{Batch, Script};
 use crate::transcript::Transcript;
@@ -15,6 +16,7 @@ pub(crate) struct Sides {
     pub(crate) reference: Endpoint,
     pub(crate) candidate: Endpoint,
     pub(crate) patience: Duration,
+    pub(crate) renew: Option<Renew>,
 }
 
 /// A client of each.
@@ -35,11 +37,28 @@ pub(crate) struct Disagreement {
     pub(crate) candidate: Transcript,
 }
 
+/// Logs in at a candidate, which is renewed if that fails.
+pub(crate) async fn login_renewed(
+    candidate: &Endpoint,
+    renew: Option<&Renew>,
+    patience: Duration,
+) -> io::Result<Client> {
+    let first = Client::connect(candidate, schema::STARTUP, patience).await;
+    match (first, renew) {
+        (Err(_), Some(renew)) => {
+            renew.now()?;
+            Client::connect(candidate, schema::STARTUP, patience).await
+        }
+        (first, _) => first,
+    }
+}
+
 impl Sides {
     /// Logs in at both and makes the schema.
     pub(crate) async fn open(&self) -> io::Result<Pair> {
         let login = |endpoint| Client::connect(endpoint, schema::STARTUP, self.patience);
-        let (reference, candidate) = tokio::join!(login(&self.reference), login(&self.candidate));
+        let candidate = login_renewed(&self.candidate, self.renew.as_ref(), self.patience);
+        let (reference, candidate) = tokio::join!(login(&self.reference), candidate);
         let named = |side: &str, result: io::Result<Client>| {
             result.map_err(|error| io::Error::new(error.kind(), format!("the {side}: {error}")))
         };

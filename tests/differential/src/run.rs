@@ -4,6 +4,7 @@ use crate::endpoint::Endpoint;
 use crate::generate::Generator;
 use crate::pair::{Disagreement, Pair, Sides};
 use crate::random::Random;
+use crate::renew::Renew;
 use crate::report::{Difference, Report};
 use crate::schema;
 use crate::script::Script;
@@ -27,6 +28,8 @@ pub struct Plan {
     pub patience: Duration,
     /// How long to look for a smaller script that differs, too. Default 1 min.
     pub shrinking: Duration,
+    /// What to do when the candidate takes no connection any more. Default: give up.
+    pub renew: Option<Renew>,
     /// How many scripts one connection lives for. Default 10.
     pub scripts_per_connection: usize,
 }
@@ -41,6 +44,7 @@ impl Default for Plan {
             differences: 1,
             patience: Duration::from_secs(10),
             shrinking: Duration::from_mins(1),
+            renew: None,
             scripts_per_connection: 10,
         }
     }
@@ -85,6 +89,7 @@ pub async fn run(reference: &Endpoint, candidate: &Endpoint, plan: &Plan) -> io:
         reference: reference.clone(),
         candidate: candidate.clone(),
         patience: plan.patience,
+        renew: plan.renew.clone(),
     };
     let mut run = Run {
         plan,

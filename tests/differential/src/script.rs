@@ -28,6 +28,27 @@ impl Batch {
         Self::of(vec![Message::Query(vec![sql.into()])])
     }
 
+    /// Of one statement, without parameters, by the extended protocol.
+    #[must_use]
+    pub fn extended(sql: &str) -> Self {
+        Self::of(vec![
+            Message::Parse {
+                name: String::new(),
+                sql: sql.to_owned(),
+                types: Vec::new(),
+            },
+            Message::Bind {
+                portal: String::new(),
+                statement: String::new(),
+                formats: Vec::new(),
+                values: Vec::new(),
+                results: Vec::new(),
+            },
+            Message::Execute(String::new(), 0),
+            Message::Sync,
+        ])
+    }
+
     /// Of these messages, sent at once.
     #[must_use]
     pub fn of(messages: Vec<Message>) -> Self {
