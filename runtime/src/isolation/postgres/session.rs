@@ -27,6 +27,9 @@ const FINISH: Duration = Duration::from_millis(50);
 /// What connections may begin with, and what they are told then.
 pub(crate) type Accepted = HashMap<Vec<u8>, Arc<BTreeMap<String, String>>>;
 
+/// Names of constraints.
+pub(crate) type Deferred = Arc<[String]>;
+
 /// A session with the server, in its transaction.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -38,7 +41,7 @@ pub(crate) struct Session {
     /// Settings that the server has accepted, and what it says of itself then.
     pub(crate) accepted: Accepted,
     /// The constraints that are deferred initially, as `SET CONSTRAINTS` takes them; `None` is not known.
-    pub(crate) deferred: Option<String>,
+    pub(crate) deferred: Option<Deferred>,
     /// Something happened that no rollback reverts.
     pub(crate) spoilt: bool,
     /// Whether it took names that only DEALLOCATE frees.
@@ -58,7 +61,7 @@ pub(crate) struct Parked {
 struct Rest {
     cache: Cache,
     accepted: Accepted,
-    deferred: Option<String>,
+    deferred: Option<Deferred>,
 }
 
 impl Session {

@@ -80,6 +80,25 @@ pub(crate) fn reset(name: &[u8]) -> Vec<u8> {
     }
 }
 
+/// Whether a statement that makes a setting so turns it on.
+pub(crate) fn is_on(statement: &[u8]) -> bool {
+    let statement = statement.strip_suffix(b",false)").unwrap_or(statement);
+    let statement = statement.trim_ascii_end();
+    let statement = statement.strip_suffix(b"'").unwrap_or(statement);
+    let ends = |byte: &u8| !byte.is_ascii_alphanumeric();
+    let start = statement.iter().rposition(ends).map_or(0, |at| at + 1);
+    let word = statement[start..].to_ascii_lowercase();
+    [&b"on"[..], b"true", b"yes", b"1", b"t", b"y"].contains(&&*word)
+}
+
+/// A statement as [`assign`] makes it, for the transaction only.
+pub(crate) fn locally(statement: &[u8]) -> Vec<u8> {
+    match statement.strip_suffix(b",false)") {
+        Some(call) => [call, b",true)"].concat(),
+        None => statement.to_vec(),
+    }
+}
+
 /// A setting that is given as a value, as at the start of a connection.
 pub(crate) fn assign(name: &[u8], value: &[u8]) -> Vec<u8> {
     let mut sql = b"SELECT pg_catalog.set_config(".to_vec();

@@ -6,6 +6,7 @@
 //! 13 to 18 accepts it is [`Kind::Malformed`]: the server refuses it, and says it better.
 
 mod barred;
+mod configure;
 mod classify;
 mod control;
 mod copy;
@@ -20,9 +21,9 @@ mod split;
 mod tests;
 mod tokens;
 
-pub(crate) use classify::classify;
+pub(crate) use classify::{classify, contains};
 pub(crate) use kind::{
-    Assigned, Constraints, Direction, Discarded, Isolation, Kind, Modes, Scope, Setting,
+    Assigned, AtCommit, Configured, Constraints, Direction, Discarded, Isolation, Kind, Modes, Scope, Setting,
 };
 pub(crate) use name::Name;
 pub(crate) use split::{Problem, Statement, Statements, split};

@@ -1,5 +1,6 @@
 //! The open transactions of an owner's connections, one within the other, and the savepoints that they really are.
 
+use super::session::Deferred;
 use super::settings::Settings;
 use super::sql::Modes;
 use std::fmt;
@@ -53,6 +54,20 @@ pub(crate) struct Mark {
     pub(crate) cursors: usize,
     pub(crate) notices: usize,
     pub(crate) channels: usize,
+    /// How much had been said of temporary tables.
+    pub(crate) temporaries: usize,
+    /// What the transaction was allowed to do.
+    pub(crate) modes: Modes,
+}
+
+/// What held when a savepoint was set.
+#[derive(Clone, Debug)]
+pub(crate) struct Before {
+    /// What the session had set, and what its connection.
+    pub(crate) applied: Settings,
+    pub(crate) settings: Settings,
+    /// How much had been said of temporary tables.
+    pub(crate) temporaries: usize,
 }
 
 /// An open transaction.
@@ -66,8 +81,11 @@ pub(crate) struct Open {
     pub(crate) committed: bool,
     /// Whether constraints may be deferred in it.
     pub(crate) deferring: bool,
-    /// Whether a statement has run in it.
+    /// Those of whose deferral the server knows.
+    pub(crate) deferred: Deferred,
+    /// Whether a query was run in it.
     pub(crate) ran: bool,
+    /// What it may do; both are said.
     pub(crate) modes: Modes,
     /// Cursors that end with it.
     pub(crate) cursors: Vec<Box<[u8]>>,
@@ -113,6 +131,12 @@ impl Stack {
         live.find(|open| open.client == client && !open.committed)
     }
 
+    /// Whether a transaction stands on the usual savepoint, so that none before a statement can have its name.
+    pub(crate) fn holds_usual(&self) -> bool {
+        let mut all = self.open.iter();
+        all.any(|open| open.savepoint == Savepoint::Usual)
+    }
+
     pub(crate) fn has(&self, client: ClientId) -> bool {
         let mut live = self.open.iter();
         live.any(|open| open.client == client && !open.committed)
@@ -128,17 +152,19 @@ impl Stack {
         &mut self,
         client: ClientId,
         savepoint: Savepoint,
-        applied: Settings,
-        settings: Settings,
+        modes: Modes,
+        before: Before,
     ) -> &mut Open {
         let beginning = Mark {
             name: Box::default(),
-            applied,
-            settings,
+            applied: before.applied,
+            settings: before.settings,
             writes: self.writes.len(),
             cursors: 0,
             notices: 0,
             channels: 0,
+            temporaries: before.temporaries,
+            modes,
         };
         self.open.push(Open {
             client,
@@ -146,8 +172,9 @@ impl Stack {
             marks: vec![beginning],
             committed: false,
             deferring: false,
+            deferred: Deferred::default(),
             ran: false,
-            modes: Modes::default(),
+            modes,
             cursors: Vec::new(),
             notices: Vec::new(),
             channels: Vec::new(),
@@ -158,23 +185,19 @@ impl Stack {
     }
 
     /// A savepoint of the client's own.
-    pub(crate) fn save(
-        &mut self,
-        client: ClientId,
-        name: &[u8],
-        applied: Settings,
-        settings: Settings,
-    ) {
+    pub(crate) fn save(&mut self, client: ClientId, name: &[u8], before: Before) {
         let writes = self.writes.len();
         if let Some(open) = self.of(client) {
             let mark = Mark {
                 name: name.into(),
-                applied,
-                settings,
+                applied: before.applied,
+                settings: before.settings,
                 writes,
                 cursors: open.cursors.len(),
                 notices: open.notices.len(),
                 channels: open.channels.len(),
+                temporaries: before.temporaries,
+                modes: open.modes,
             };
             open.marks.push(mark);
         }

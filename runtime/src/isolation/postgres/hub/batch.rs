@@ -2,14 +2,17 @@
 //! session: statements pass as they are, and those that are about transactions are replaced by savepoints.
 
 mod answer;
+mod constraints;
 mod control;
 mod copy;
 mod extended;
+mod modes;
 mod names;
 mod report;
 mod settings;
 mod simple;
 mod step;
+mod temporary;
 mod transaction;
 
 pub(super) use extended::Ended;
@@ -19,9 +22,11 @@ use super::client::Client;
 use super::core::Core;
 use super::{Shared, client};
 use crate::isolation::postgres::frame::{Frame, Status, to_client};
-use crate::isolation::postgres::session::Lost;
+use crate::isolation::postgres::session::{Deferred, Lost};
 use crate::isolation::postgres::settings::Settings;
-use crate::isolation::postgres::stack::{Guard, Savepoint};
+use crate::isolation::postgres::sql::Kind;
+use crate::isolation::postgres::stack::{Before, Guard, Savepoint};
+use bytes::BytesMut;
 use std::collections::VecDeque;
 use step::Step;
 
@@ -60,6 +65,22 @@ pub(super) struct Batch<'a> {
     steps: VecDeque<Step>,
     /// A frame that was read too early.
     early: Option<Frame>,
+    /// What says that a statement was done, as long as constraints may have something against it.
+    held: Option<BytesMut>,
+    /// Whether what is said that a statement was done is held back.
+    holding: bool,
+    /// Whether the server was asked already whether constraints hold.
+    checking: bool,
+    /// Those of whose deferral the server knows.
+    known: Deferred,
+    /// Whether a query was run since the batch, or a transaction that it ended in between, began.
+    ran: bool,
+    /// How much had been said of temporary tables then.
+    temporaries: usize,
+    /// Settings whose values are to be asked for, as only the server knows what they were set to.
+    unknown: Vec<Vec<u8>>,
+    /// Whether the server said that something is there already, and was left as it is.
+    skipped: bool,
     /// Characters before the statement that is being run, in the string it is from.
     offset: usize,
 }
@@ -67,6 +88,7 @@ pub(super) struct Batch<'a> {
 impl<'a> Batch<'a> {
     pub(super) fn new(shared: &'a Shared, core: &'a mut Core, client: &'a mut Client) -> Self {
         let before = client.settings.clone();
+        let temporaries = client.temporaries.len();
         Self {
             shared,
             core,
@@ -83,8 +105,24 @@ impl<'a> Batch<'a> {
             overflowing: false,
             steps: VecDeque::new(),
             early: None,
+            held: None,
+            holding: false,
+            checking: false,
+            known: Deferred::default(),
+            ran: false,
+            temporaries,
+            unknown: Vec::new(),
+            skipped: false,
             offset: 0,
         }
+    }
+
+    /// What the client is sent.
+    fn out(&mut self) -> &mut BytesMut {
+        if let Some(held) = self.held.take() {
+            self.client.out.unsplit(held);
+        }
+        &mut self.client.out
     }
 
     /// Whether the connection's own transaction is the one that was opened last.
@@ -122,12 +160,12 @@ impl<'a> Batch<'a> {
     /// Whether all that is missing is the usual savepoint.
     fn is_usual(&self, is_top: bool) -> bool {
         let session = &self.core.session;
-        let defers = self.pipeline
-            && session
-                .deferred
-                .as_deref()
-                .is_some_and(|all| !all.is_empty());
-        !is_top && !self.implicit && !defers && session.applied.is(&self.client.settings)
+        !is_top
+            && !self.implicit
+            && !self.defers()
+            && !self.only_reads()
+            && !self.core.stack.holds_usual()
+            && session.applied.is(&self.client.settings)
     }
 
     fn enter_otherwise(&mut self, is_top: bool) {
@@ -154,7 +192,7 @@ impl<'a> Batch<'a> {
         }
         if !is_top && self.core.stack.guard == Guard::None {
             // A BEGIN in the same string may make it its own.
-            let savepoint = if self.implicit {
+            let savepoint = if self.implicit || self.core.stack.holds_usual() {
                 self.core.stack.next_savepoint()
             } else {
                 Savepoint::Usual
@@ -162,13 +200,11 @@ impl<'a> Batch<'a> {
             push(&mut sql, format!("SAVEPOINT {savepoint}"));
             self.core.stack.guard = Guard::Fresh(savepoint);
         }
-        if let (true, false, Some(deferred)) = (
-            self.pipeline && !is_top,
-            self.deferring,
-            self.core.session.deferred.as_deref(),
-        ) && !deferred.is_empty()
-        {
-            push(&mut sql, format!("SET CONSTRAINTS {deferred} DEFERRED"));
+        if !is_top && self.only_reads() {
+            push(&mut sql, "SET TRANSACTION READ ONLY");
+        }
+        if !is_top && self.defers() {
+            push(&mut sql, self.defer_all());
             self.deferring = true;
         }
         if !sql.is_empty() {
@@ -181,9 +217,34 @@ impl<'a> Batch<'a> {
         if let (true, Guard::Fresh(savepoint)) = (self.guarded, self.core.stack.guard) {
             self.core.stack.guard = Guard::Used(savepoint);
         }
-        if let Some(open) = self.core.stack.of(self.client.id) {
-            open.ran = true;
+    }
+
+    /// Takes note of a statement that is about to be run.
+    fn runs(&mut self, kind: &Kind) {
+        self.skipped = false;
+        if kind.takes_snapshot() {
+            self.ran = true;
+            if let Some(open) = self.core.stack.of(self.client.id) {
+                open.ran = true;
+            }
         }
+    }
+
+    /// What holds now, for a savepoint.
+    fn present(&self) -> Before {
+        Before {
+            applied: self.core.session.applied.clone(),
+            settings: self.client.settings.clone(),
+            temporaries: self.client.temporaries.len(),
+        }
+    }
+
+    /// From here on another transaction begins.
+    fn begins_anew(&mut self) {
+        self.guarded = false;
+        self.ran = false;
+        self.before = self.client.settings.clone();
+        self.temporaries = self.client.temporaries.len();
     }
 
     /// Makes good what a failure has done to the session.
@@ -197,11 +258,14 @@ impl<'a> Batch<'a> {
             self.roll_back_to(savepoint.to_string().into_bytes());
             self.core.stack.guard = Guard::Fresh(savepoint);
             self.restore(&self.before.clone(), &self.before.clone());
+            self.client.temporaries.truncate(self.temporaries);
         }
         if self.core.stack.has(id) {
             self.client.status = Status::Failed;
         }
         self.deferring = false;
+        self.checking = false;
+        self.forget_constraints();
     }
 
     fn roll_back_to(&mut self, savepoint: Vec<u8>) {
@@ -221,17 +285,20 @@ impl<'a> Batch<'a> {
 
     /// Ends the turn: tells the client where it stands.
     async fn finish(&mut self) -> Result<(), Lost> {
+        self.learn().await?;
         if self.unsettled {
             self.core.session.drain().await?;
             self.unsettled = false;
         }
+        self.out();
         if self.core.session.applied.is(&self.client.settings) {
             self.client.tell(self.core.session.parameters());
         }
         if self.client.status == Status::Idle {
             self.deliver();
         }
-        to_client::ready_for_query(&mut self.client.out, self.client.status);
+        let status = self.client.status;
+        to_client::ready_for_query(self.out(), status);
         self.core.session.send_now();
         Ok(())
     }
@@ -240,7 +307,7 @@ impl<'a> Batch<'a> {
     fn deliver(&mut self) {
         for (channel, payload) in self.client.mailbox.take() {
             let process = self.core.session.process();
-            to_client::notification_response(&mut self.client.out, process, &channel, &payload);
+            to_client::notification_response(self.out(), process, &channel, &payload);
         }
     }
 

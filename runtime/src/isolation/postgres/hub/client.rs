@@ -4,7 +4,7 @@ use super::mailbox::{Mail, Mailbox};
 use crate::isolation::postgres::frame::{Broken, Frame, Lexer, Side, Status, to_client};
 use crate::isolation::postgres::session::Prepared;
 use crate::isolation::postgres::settings::Settings;
-use crate::isolation::postgres::sql::Strings;
+use crate::isolation::postgres::sql::{AtCommit, Strings};
 use crate::isolation::postgres::stack::ClientId;
 use bytes::{Buf as _, BytesMut};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -61,6 +61,8 @@ pub(super) struct Client {
     pub(super) portals: HashMap<Box<[u8]>, Arc<Prepared>>,
     /// Its statements that were prepared in SQL.
     pub(super) by_sql: HashSet<Box<[u8]>>,
+    /// Its temporary tables of which something becomes at the end of transactions; what was said last counts.
+    pub(super) temporaries: Vec<(Box<[u8]>, Option<AtCommit>)>,
     /// The settings that it has been told.
     pub(super) told: BTreeMap<String, String>,
     pub(super) mailbox: Arc<Mailbox>,
@@ -81,6 +83,7 @@ impl Client {
             statements: HashMap::new(),
             portals: HashMap::new(),
             by_sql: HashSet::new(),
+            temporaries: Vec::new(),
             told: BTreeMap::new(),
             mailbox,
         }

@@ -3,7 +3,7 @@
 //! Barred is what the server refuses (25001) in a transaction block for its syntax alone; where it looks into its
 //! catalog first, the statement is sent and the server says. All were tried on server 15.
 
-use super::kind::Kind;
+use super::kind::{AtCommit, Kind};
 use super::tokens::Tokens;
 
 /// `CREATE …`
@@ -17,12 +17,34 @@ pub(super) fn create(tokens: &mut Tokens<'_>) -> Kind {
     if tokens.took("subscription") {
         return create_subscription(tokens);
     }
+    tokens.took_any(&["global", "local"]);
+    if tokens.took_any(&["temp", "temporary"]) {
+        return temporary(tokens).unwrap_or(Kind::Ddl);
+    }
     tokens.took("unique");
     if tokens.took_all(&["index", "concurrently"]) {
         Kind::Barred("CREATE INDEX CONCURRENTLY")
     } else {
         Kind::Ddl
     }
+}
+
+/// `TABLE [IF NOT EXISTS] name … [ON COMMIT {PRESERVE ROWS | DELETE ROWS | DROP}] …`
+fn temporary(tokens: &mut Tokens<'_>) -> Option<Kind> {
+    tokens.keyword("table")?;
+    tokens.took_all(&["if", "not", "exists"]);
+    let table = tokens.path()?.pop()?;
+    let mut at_commit = None;
+    while tokens.more().is_some() {
+        if !tokens.took_all(&["on", "commit"]) {
+            tokens.take();
+        } else if tokens.took("drop") {
+            at_commit = Some(AtCommit::Drop);
+        } else if tokens.took_all(&["delete", "rows"]) {
+            at_commit = Some(AtCommit::DeleteRows);
+        }
+    }
+    Some(Kind::Temporary { table, at_commit })
 }
 
 /// `DROP …`

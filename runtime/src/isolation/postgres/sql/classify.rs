@@ -2,7 +2,7 @@
 
 use super::kind::Kind;
 use super::tokens::Tokens;
-use super::{Strings, barred, control, copy, session, setting};
+use super::{Strings, barred, configure, control, copy, session, setting};
 
 /// Reads what follows a first word, which is taken already; `None` if no server accepts it.
 type Reader = fn(&mut Tokens<'_>) -> Option<Kind>;
@@ -15,10 +15,20 @@ pub(crate) fn classify(statement: &[u8], strings: Strings) -> Kind {
         return Kind::Empty;
     }
     let Some(read) = tokens.word().and_then(reader) else {
-        return Kind::Other;
+        return configure::query(statement, tokens);
     };
     tokens.take();
-    read(&mut tokens).unwrap_or(Kind::Malformed)
+    match read(&mut tokens) {
+        None => Kind::Malformed,
+        Some(Kind::Ddl) if contains(statement, b"deferred") => Kind::Deferring,
+        Some(kind) => kind,
+    }
+}
+
+/// Whether a word is somewhere in a text, in any case.
+pub(crate) fn contains(text: &[u8], word: &[u8]) -> bool {
+    let mut windows = text.windows(word.len());
+    windows.any(|window| window.eq_ignore_ascii_case(word))
 }
 
 /// Who reads the statements that start with this word.
@@ -57,6 +67,7 @@ fn reader(word: &[u8]) -> Option<Reader> {
         b"cluster" => |tokens| Some(barred::cluster(tokens)),
         b"vacuum" => |_| Some(Kind::Barred("VACUUM")),
         b"import" => |_| Some(Kind::Ddl),
+        b"show" => |_| Some(Kind::Show),
         b"lock" => |_| Some(Kind::Lock),
         b"do" => |_| Some(Kind::Do),
         b"call" => |_| Some(Kind::Call),

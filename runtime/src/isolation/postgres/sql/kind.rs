@@ -86,6 +86,19 @@ pub(crate) enum Kind {
     ///
     /// `DISCARD ALL`, `COMMIT PREPARED` and `ROLLBACK PREPARED` have kinds of their own.
     Barred(&'static str),
+    /// `CREATE TEMP TABLE`, which replaces what was said of a table with this name.
+    Temporary {
+        /// Without its schema.
+        table: Name,
+        /// What becomes of it at the end of each transaction, if anything.
+        at_commit: Option<AtCommit>,
+    },
+    /// `CREATE`, `ALTER`, `DROP` of something with `INITIALLY DEFERRED` in it.
+    Deferring,
+    /// A query that calls `set_config` with the name of a setting.
+    Configure(Box<[Configured]>),
+    /// `SHOW`.
+    Show,
     /// `CREATE`, `ALTER`, `DROP`, `IMPORT`: may change constraints, and what prepared statements return.
     ///
     /// Some the server refuses in a transaction block all the same (25001), by what it finds in its catalog:
@@ -110,6 +123,31 @@ impl Kind {
         }
     }
 
+    /// Whether the server takes a snapshot for it: then it is too late to say what the transaction may do.
+    pub(crate) fn takes_snapshot(&self) -> bool {
+        !matches!(
+            self,
+            Self::Empty
+                | Self::Begin(_)
+                | Self::Commit { .. }
+                | Self::Rollback { .. }
+                | Self::Savepoint(_)
+                | Self::Release(_)
+                | Self::RollbackTo(_)
+                | Self::SetTransaction(_)
+                | Self::SetCharacteristics(_)
+                | Self::SetConstraints(_)
+                | Self::Set(_)
+                | Self::Reset(_)
+                | Self::Show
+                | Self::Lock
+                | Self::Fetch(_)
+                | Self::Listen(_)
+                | Self::Unlisten(_)
+                | Self::Notify { .. }
+        )
+    }
+
     /// Whether the server takes it in a failed transaction; everything else is answered 25P02.
     pub(crate) fn ends_failed_transaction(&self) -> bool {
         matches!(
@@ -120,6 +158,23 @@ impl Kind {
                 | Self::PrepareTransaction(_)
         )
     }
+}
+
+/// What becomes of a temporary table at the end of a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AtCommit {
+    DeleteRows,
+    Drop,
+}
+
+/// A call of `set_config`, as far as its arguments are constants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Configured {
+    /// In lower case.
+    pub(crate) name: Vec<u8>,
+    /// `None` is only known when it runs.
+    pub(crate) value: Option<Vec<u8>>,
+    pub(crate) local: bool,
 }
 
 /// What is said of a transaction; `None` is not said.

@@ -11,6 +11,14 @@ impl Batch<'_> {
         self.answers().await
     }
 
+    /// As [`Batch::run`], and asks whether constraints hold afterwards, in the same round trip.
+    pub(super) async fn run_and_check(&mut self, sql: &[u8]) -> Result<bool, Lost> {
+        self.enter();
+        self.core.session.query(sql);
+        self.ask_constraints();
+        self.answers().await
+    }
+
     /// Passes everything on up to ReadyForQuery; whether there was no error.
     pub(super) async fn answers(&mut self) -> Result<bool, Lost> {
         let mut worked = true;
@@ -32,11 +40,19 @@ impl Batch<'_> {
     pub(super) fn pass(&mut self, frame: &Frame) {
         let view = frame.view();
         match view.tag() {
-            b'C' => self.completed(view),
+            b'C' => {
+                self.completed(view);
+                if self.holding && self.deferring && !self.in_block() {
+                    self.out();
+                    self.held = Some(view.bytes().into());
+                    return;
+                }
+            }
+            b'N' => self.skipped |= is_skipped(view),
             b'D' | b'd' if self.overflowing || self.gone => return,
             _ => {}
         }
-        self.client.out.extend_from_slice(view.bytes());
+        self.out().extend_from_slice(view.bytes());
     }
 
     /// Takes note of what a statement has changed.
@@ -66,7 +82,7 @@ impl Batch<'_> {
         self.failed = true;
         let view = frame.view();
         let Ok(Server::ErrorResponse(fields)) = Server::read(view) else {
-            self.client.out.extend_from_slice(view.bytes());
+            self.out().extend_from_slice(view.bytes());
             return;
         };
         if self.overflowing && fields.code() == b"57014" {
@@ -74,7 +90,7 @@ impl Batch<'_> {
         } else if self.needs_words(fields) {
             self.reworded(fields);
         } else {
-            self.client.out.extend_from_slice(view.bytes());
+            self.out().extend_from_slice(view.bytes());
         }
     }
 
@@ -83,4 +99,9 @@ impl Batch<'_> {
         let own_name = || fields.message().windows(9).any(|part| part == b"heirloom_");
         moved || matches!(fields.code(), b"2D000" | b"25001" | b"55P03") || own_name()
     }
+}
+
+/// Whether it says that something is there already.
+fn is_skipped(view: View<'_>) -> bool {
+    matches!(Server::read(view), Ok(Server::NoticeResponse(fields)) if fields.code() == b"42P07")
 }

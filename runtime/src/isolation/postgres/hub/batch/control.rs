@@ -1,6 +1,7 @@
 //! Statements that are about transactions, or about what connections do not share.
 
 use super::{Batch, Lost};
+use bytes::BytesMut;
 use crate::isolation::postgres::frame::to_client;
 use crate::isolation::postgres::sql::{Discarded, Kind, Modes, Name};
 use crate::isolation::postgres::stack::{Guard, Savepoint};
@@ -8,6 +9,7 @@ use crate::isolation::postgres::stack::{Guard, Savepoint};
 impl Batch<'_> {
     /// Carries out a statement that cannot just be sent; in a failed transaction only one that ends it.
     pub(super) async fn control(&mut self, kind: &Kind, sql: &[u8]) -> Result<(), Lost> {
+        self.runs(kind);
         match kind {
             Kind::Begin(modes) => self.begin_block(*modes, sql).await,
             Kind::Commit { chain } => self.commit_block(*chain).await,
@@ -16,7 +18,8 @@ impl Batch<'_> {
             Kind::Release(name) => self.release(name, sql).await,
             Kind::RollbackTo(name) => self.roll_back_to_savepoint(name).await,
             Kind::PrepareTransaction(_) => self.barred("PREPARE TRANSACTION").await,
-            Kind::SetTransaction(modes) => self.set_transaction(*modes, sql).await,
+            Kind::SetTransaction(modes) => self.set_transaction(*modes).await,
+            Kind::SetCharacteristics(modes) => self.set_characteristics(*modes, sql).await,
             Kind::SetConstraints(_) => self.set_constraints(sql).await,
             Kind::Set(setting) => self.set(setting, sql).await,
             Kind::Reset(name) => self.reset(name.as_ref(), sql).await,
@@ -24,7 +27,11 @@ impl Batch<'_> {
             Kind::Execute(name) => self.execute(name, sql).await,
             Kind::Deallocate(name) => self.deallocate(name.as_ref()).await,
             Kind::Declare { hold, .. } if !hold && !self.in_any_block() => {
-                self.not_in_a_block("DECLARE CURSOR").await
+                // What is wrong with its query is said first.
+                if self.is_sound(sql).await? {
+                    self.not_in_a_block("DECLARE CURSOR").await?;
+                }
+                Ok(())
             }
             Kind::Lock if !self.in_any_block() => self.not_in_a_block("LOCK TABLE").await,
             kind => match kind.barred() {
@@ -35,7 +42,7 @@ impl Batch<'_> {
     }
 
     /// Of its own, or one that the string makes.
-    fn in_any_block(&self) -> bool {
+    pub(super) fn in_any_block(&self) -> bool {
         self.in_block() || self.implicit
     }
 
@@ -59,6 +66,12 @@ impl Batch<'_> {
                     None => self.notify(vec![notice]),
                 }
             }
+            Kind::Declare { cursor, hold: true } => {
+                let belongings = &mut self.core.belongings;
+                belongings.cursor(self.client.id, cursor.as_bytes());
+            }
+            Kind::Temporary { table, at_commit } => self.made_temporary(table, *at_commit),
+            Kind::Configure(calls) => self.configured(calls),
             Kind::Declare {
                 cursor,
                 hold: false,
@@ -97,15 +110,26 @@ impl Batch<'_> {
         }
     }
 
-    fn done(&mut self, tag: &str) {
-        to_client::command_complete(&mut self.client.out, tag);
+    pub(super) fn done(&mut self, tag: &str) {
+        to_client::command_complete(self.out(), tag);
+        if self.holding && self.deferring && !self.in_block() {
+            let mut held = BytesMut::new();
+            to_client::command_complete(&mut held, tag);
+            let kept = self.client.out.len() - held.len();
+            self.client.out.truncate(kept);
+            self.held = Some(held);
+        }
     }
 
     async fn begin_block(&mut self, modes: Modes, sql: &[u8]) -> Result<(), Lost> {
         if self.in_block() {
             self.warn("25001", "there is already a transaction in progress");
-        } else {
-            self.begin(modes).await?;
+            if let Some(why) = self.refused_modes(modes) {
+                return self.error("25001", why, None).await;
+            }
+            self.change_modes(modes);
+        } else if !self.begin(modes).await? {
+            return Ok(());
         }
         let is_start = sql.first().is_some_and(|first| first | 0x20 == b's');
         self.done(if is_start {
@@ -120,7 +144,7 @@ impl Batch<'_> {
         if !self.in_block() {
             return self.end_nothing("COMMIT", chain).await;
         }
-        let modes = self.modes();
+        let modes = self.chained_modes();
         let mut tag = "ROLLBACK";
         if self.is_doomed() {
             self.roll_back();
@@ -130,7 +154,7 @@ impl Batch<'_> {
             // The error is said already.
             return Ok(());
         }
-        self.before = self.client.settings.clone();
+        self.begins_anew();
         if chain {
             self.begin(modes).await?;
         }
@@ -142,19 +166,14 @@ impl Batch<'_> {
         if !self.in_block() {
             return self.end_nothing("ROLLBACK", chain).await;
         }
-        let modes = self.modes();
+        let modes = self.chained_modes();
         self.roll_back();
-        self.before = self.client.settings.clone();
+        self.begins_anew();
         if chain {
             self.begin(modes).await?;
         }
         self.done("ROLLBACK");
         Ok(())
-    }
-
-    fn modes(&mut self) -> Modes {
-        let own = self.core.stack.of(self.client.id);
-        own.map_or_else(Modes::default, |open| open.modes)
     }
 
     /// COMMIT or ROLLBACK where no block is open: what the string has done so far is kept, or not.
@@ -163,20 +182,22 @@ impl Batch<'_> {
             return self.not_in_a_block(&format!("{what} AND CHAIN")).await;
         }
         self.warn("25P01", "there is no transaction in progress");
-        if self.implicit && self.guarded {
+        if (self.implicit || self.pipeline) && self.guarded {
             if what == "COMMIT" {
                 if self.deferring {
+                    // It has come before the warning.
+                    self.out();
                     self.check_deferred().await?;
                 }
                 if self.failed {
                     return Ok(());
                 }
                 self.keep();
+                self.end_temporaries();
             } else {
                 self.heal();
             }
-            self.guarded = false;
-            self.before = self.client.settings.clone();
+            self.begins_anew();
         }
         self.done(what);
         Ok(())
@@ -187,10 +208,9 @@ impl Batch<'_> {
             return self.not_in_a_block("SAVEPOINT").await;
         }
         if self.run(sql).await? {
-            let applied = self.core.session.applied.clone();
-            let settings = self.client.settings.clone();
+            let before = self.present();
             let id = self.client.id;
-            self.core.stack.save(id, name.as_bytes(), applied, settings);
+            self.core.stack.save(id, name.as_bytes(), before);
         }
         Ok(())
     }
@@ -205,6 +225,7 @@ impl Batch<'_> {
         if self.run(sql).await?
             && let Some(open) = self.core.stack.of(self.client.id)
         {
+            open.modes = open.marks[at].modes;
             open.marks.truncate(at);
         }
         Ok(())
@@ -233,6 +254,8 @@ impl Batch<'_> {
         open.cursors.truncate(mark.cursors);
         open.notices.truncate(mark.notices);
         open.channels.truncate(mark.channels);
+        open.modes = mark.modes;
+        self.client.temporaries.truncate(mark.temporaries);
         self.roll_back_to(name.in_quotes());
         self.core.stack.guard = Guard::None;
         self.guarded = false;
@@ -240,29 +263,6 @@ impl Batch<'_> {
         self.restore(&mark.applied, &mark.settings);
         self.client.status = super::Status::Open;
         self.done("ROLLBACK");
-        Ok(())
-    }
-
-    async fn set_transaction(&mut self, modes: Modes, sql: &[u8]) -> Result<(), Lost> {
-        if !self.in_any_block() {
-            self.warn(
-                "25P01",
-                "SET TRANSACTION can only be used in transaction blocks",
-            );
-            self.done("SET");
-            return Ok(());
-        }
-        let ran = self.core.stack.of(self.client.id).is_none_or(|o| o.ran);
-        if modes.isolation.is_some() {
-            // Among the connections of one session there are no levels, and from the outside nothing is ever committed.
-            if ran {
-                let message = "SET TRANSACTION ISOLATION LEVEL must be called before any query";
-                return self.error("25001", message, None).await;
-            }
-            self.done("SET");
-            return Ok(());
-        }
-        self.run(sql).await?;
         Ok(())
     }
 

@@ -37,6 +37,7 @@ impl Batch<'_> {
         self.notice_end();
         if !self.in_block() {
             self.deferred().await?;
+            self.ran = true;
             self.pipeline = true;
         }
         loop {
@@ -403,6 +404,7 @@ impl Batch<'_> {
                 self.settle().await?;
                 if !self.failed {
                     self.deferring = false;
+                    self.ask_constraints();
                     self.constraints_hold().await?;
                 }
             }

@@ -54,13 +54,13 @@ impl Batch<'_> {
             for (_, prepared) in all {
                 self.free(&prepared);
             }
-            to_client::command_complete(&mut self.client.out, "DEALLOCATE ALL");
+            to_client::command_complete(self.out(), "DEALLOCATE ALL");
             return Ok(());
         };
         match self.client.statements.remove(name.as_bytes()) {
             Some(prepared) => {
                 self.free(&prepared);
-                to_client::command_complete(&mut self.client.out, "DEALLOCATE");
+                to_client::command_complete(self.out(), "DEALLOCATE");
                 Ok(())
             }
             None => self.no_statement(name.as_bytes()).await,

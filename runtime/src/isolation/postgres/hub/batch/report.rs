@@ -33,8 +33,8 @@ impl Batch<'_> {
             hint,
         };
         match severity {
-            Severity::Error | Severity::Fatal => to_client::error(&mut self.client.out, &report),
-            _ => to_client::notice(&mut self.client.out, &report),
+            Severity::Error | Severity::Fatal => to_client::error(self.out(), &report),
+            _ => to_client::notice(self.out(), &report),
         }
     }
 
@@ -100,9 +100,9 @@ impl Batch<'_> {
         }
         body.put_u8(0);
         let length = u32::try_from(body.len() + 4).unwrap_or(u32::MAX);
-        self.client.out.put_u8(b'E');
-        self.client.out.put_u32(length);
-        self.client.out.put_slice(&body);
+        self.out().put_u8(b'E');
+        self.out().put_u32(length);
+        self.out().put_slice(&body);
     }
 
     /// A position, in characters of the client's own string.

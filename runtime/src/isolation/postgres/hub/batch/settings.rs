@@ -2,7 +2,7 @@
 
 use super::{Batch, Lost};
 use crate::isolation::postgres::settings;
-use crate::isolation::postgres::sql::{Name, Scope, Setting};
+use crate::isolation::postgres::sql::{Assigned, Configured, Name, Scope, Setting};
 
 /// Settings that a rollback does not make as they were: afterwards they are there, and empty.
 fn is_custom(name: &[u8]) -> bool {
@@ -12,31 +12,47 @@ fn is_custom(name: &[u8]) -> bool {
 impl Batch<'_> {
     pub(super) async fn set(&mut self, setting: &Setting, sql: &[u8]) -> Result<(), Lost> {
         let name = setting.name.as_bytes();
+        if let Some(modes) = Self::modes_by_name(setting, sql) {
+            return self.set_modes(modes, setting).await;
+        }
         self.core.session.spoilt |= is_custom(name) || name == b"seed";
         if setting.scope == Scope::Local {
-            return self.set_local(name, sql).await;
+            return self.set_local(setting, sql).await;
         }
         if self.run(sql).await? {
             let base = self.client.base.clone();
             settings::apply(&mut self.client.settings, &base, setting, sql);
             self.core.session.applied = self.client.settings.clone();
+            if setting.to == Assigned::Default {
+                self.to_beginning(name, false);
+            }
         }
         Ok(())
     }
 
-    /// Outside of a transaction it holds for no time at all.
-    pub(super) async fn set_local(&mut self, name: &[u8], sql: &[u8]) -> Result<(), Lost> {
-        if self.in_block() {
-            if self.run(sql).await?
-                && let Some(open) = self.core.stack.of(self.client.id)
-            {
-                open.locals.push(name.into());
-            }
-            return Ok(());
+    /// The default of a connection is what it began with, of which the session does not know.
+    fn to_beginning(&mut self, name: &[u8], local: bool) {
+        if let Some(at_start) = self.client.base.get(name) {
+            let sql = if local {
+                settings::locally(at_start)
+            } else {
+                at_start.to_vec()
+            };
+            self.core.session.internal(sql);
+            self.unsettled = true;
         }
-        if self.implicit {
-            self.locals.push(name.into());
-            self.run(sql).await?;
+    }
+
+    /// Outside of a transaction it holds for no time at all.
+    async fn set_local(&mut self, setting: &Setting, sql: &[u8]) -> Result<(), Lost> {
+        let name = setting.name.as_bytes();
+        if self.in_any_block() {
+            if self.run(sql).await? {
+                if setting.to == Assigned::Default {
+                    self.to_beginning(name, true);
+                }
+                self.is_local(name);
+            }
             return Ok(());
         }
         self.warn("25P01", "SET LOCAL can only be used in transaction blocks");
@@ -47,6 +63,66 @@ impl Batch<'_> {
             self.unsettled = true;
         }
         Ok(())
+    }
+
+    /// A setting holds until the end of the transaction.
+    fn is_local(&mut self, name: &[u8]) {
+        match self.core.stack.of(self.client.id) {
+            Some(open) => open.locals.push(name.into()),
+            None => self.locals.push(name.into()),
+        }
+    }
+
+    /// A query has called `set_config`.
+    pub(super) fn configured(&mut self, calls: &[Configured]) {
+        for call in calls {
+            self.core.session.spoilt |= is_custom(&call.name);
+            self.unsettled = true;
+            match &call.value {
+                _ if call.local => self.is_local(&call.name),
+                None => self.unknown.push(call.name.clone()),
+                Some(value) => {
+                    let sql = settings::assign(&call.name, value);
+                    self.client.settings.set(&call.name, &sql);
+                    self.core.session.applied = self.client.settings.clone();
+                }
+            }
+        }
+    }
+
+    /// Asks for what `set_config` has set where that is not written in the query.
+    pub(super) async fn learn(&mut self) -> Result<(), Lost> {
+        for name in std::mem::take(&mut self.unknown) {
+            let mut sql = b"SELECT pg_catalog.current_setting(".to_vec();
+            settings::literal(&mut sql, &name);
+            sql.extend(b",true)");
+            if let Some(value) = self.ask(&sql).await?.pop() {
+                let sql = settings::assign(&name, &value);
+                self.client.settings.set(&name, &sql);
+                self.core.session.applied = self.client.settings.clone();
+            }
+        }
+        Ok(())
+    }
+
+    /// Rows of one column that the server can always tell.
+    pub(super) async fn ask(&mut self, sql: &[u8]) -> Result<Vec<Vec<u8>>, Lost> {
+        self.core.session.query(sql);
+        let mut rows = Vec::new();
+        loop {
+            let frame = self.next().await?;
+            let view = frame.view();
+            match view.tag() {
+                b'Z' => return Ok(rows),
+                // One column: its count, its length, its text.
+                b'D' => rows.extend(view.body().get(6..).map(<[u8]>::to_vec)),
+                b'E' => {
+                    let what = String::from_utf8_lossy(sql).into_owned();
+                    return Err(Lost::Protocol(what));
+                }
+                _ => {}
+            }
+        }
     }
 
     /// At the end of a transaction: what was set for it only is as the connection has it.

@@ -5,7 +5,7 @@ use crate::isolation::postgres::frame::{
     Frame, Oids, Report, Server, Severity, to_client, to_server,
 };
 use crate::isolation::postgres::settings::Settings;
-use crate::isolation::postgres::sql::{Kind, Statement, split};
+use crate::isolation::postgres::sql::{Direction, Kind, Statement, split};
 use crate::isolation::postgres::stack::{Guard, Savepoint};
 use bytes::BytesMut;
 
@@ -24,6 +24,7 @@ impl Batch<'_> {
             self.free(&unnamed);
         }
         self.client.portals.remove(&b""[..]);
+        self.holding = true;
         self.string(sql).await?;
         self.conclude().await?;
         self.finish().await
@@ -82,23 +83,37 @@ impl Batch<'_> {
 
     /// Ends what made a transaction of its own.
     async fn conclude(&mut self) -> Result<(), Lost> {
+        if self.checking && self.failed {
+            self.constraints_hold().await?;
+        }
         if self.failed {
             self.heal();
         } else if self.deferring && !self.in_block() {
             self.check_deferred().await?;
         }
-        if !self.failed {
-            self.keep();
-        }
-        let locals = std::mem::take(&mut self.locals);
-        self.unset_locals(&locals);
+        self.depart();
         Ok(())
     }
 
+    /// Leaves the session as the connection's next transaction is to find it.
+    pub(super) fn depart(&mut self) {
+        if self.failed {
+            self.locals.clear();
+            return;
+        }
+        self.keep();
+        if !self.in_block() {
+            let locals = std::mem::take(&mut self.locals);
+            self.unset_locals(&locals);
+            self.end_temporaries();
+        }
+    }
+
     async fn string(&mut self, sql: &[u8]) -> Result<(), Lost> {
+        self.remember(sql);
         let mut statements = split(sql, self.client.strings());
         let Some(first) = statements.next() else {
-            to_client::empty_query_response(&mut self.client.out);
+            to_client::empty_query_response(self.out());
             return Ok(());
         };
         let several = statements.next().is_some();
@@ -117,7 +132,8 @@ impl Batch<'_> {
         }
         self.implicit = several;
         if plain {
-            self.defer_if_implicit().await?;
+            self.runs(&kind);
+            self.defer().await?;
             self.run(sql).await?;
             return Ok(());
         }
@@ -131,10 +147,21 @@ impl Batch<'_> {
         statement: &Statement<'_>,
     ) -> Result<(), Lost> {
         if is_plain(kind) {
-            self.run(sql).await?;
+            self.runs(kind);
+            self.defer().await?;
+            // What a COPY reads is not to be taken for its data.
+            if self.deferring && !self.in_block() && *kind != Kind::Copy(Direction::In) {
+                self.run_and_check(sql).await?;
+            } else {
+                self.run(sql).await?;
+            }
             return Ok(());
         }
         self.offset = characters(sql, statement.range.start, &mut (0, 0));
+        if kind.takes_snapshot() {
+            self.runs(kind);
+            self.defer().await?;
+        }
         self.control(kind, statement.text).await
     }
 
@@ -145,6 +172,7 @@ impl Batch<'_> {
         for statement in split(sql, self.client.strings()) {
             let kind = statement.kind();
             if is_plain(&kind) && !self.is_doomed() {
+                self.runs(&kind);
                 let from = plain.map_or(statement.range.start, |range| range.start);
                 plain = Some(from..statement.range.end);
                 continue;
@@ -171,7 +199,7 @@ impl Batch<'_> {
         range: std::ops::Range<usize>,
         counted: &mut (usize, usize),
     ) -> Result<(), Lost> {
-        self.defer_if_implicit().await?;
+        self.defer().await?;
         self.offset = characters(sql, range.start, counted);
         self.run(&sql[range]).await?;
         self.offset = 0;
@@ -189,6 +217,9 @@ impl Batch<'_> {
             return self.refuse_failed().await;
         }
         self.offset = characters(sql, statement.range.start, counted);
+        if kind.takes_snapshot() {
+            self.defer().await?;
+        }
         self.control(kind, statement.text).await?;
         self.offset = 0;
         Ok(())
@@ -198,6 +229,19 @@ impl Batch<'_> {
     ///
     /// It reads all of it for a Parse as well, before it refuses several statements there.
     pub(super) async fn is_parsed(&mut self, sql: &[u8]) -> Result<bool, Lost> {
+        self.is_accepted(sql, |file| PARSER.contains(&file)).await
+    }
+
+    /// Whether the server has nothing against a statement before it runs it; it says what.
+    pub(super) async fn is_sound(&mut self, sql: &[u8]) -> Result<bool, Lost> {
+        self.is_accepted(sql, |_| true).await
+    }
+
+    async fn is_accepted(
+        &mut self,
+        sql: &[u8],
+        counts: impl Fn(&[u8]) -> bool,
+    ) -> Result<bool, Lost> {
         let own = self.protect();
         to_server::parse(self.core.session.extended(), "", sql, Oids::NONE);
         self.core.session.sync();
@@ -210,7 +254,7 @@ impl Batch<'_> {
                     undo = true;
                     if let Ok(Server::ErrorResponse(fields)) = Server::read(frame.view()) {
                         let file = fields.get(b'F').unwrap_or_default();
-                        refused = PARSER.contains(&file).then_some(frame.clone());
+                        refused = counts(file).then_some(frame.clone());
                     }
                 }
                 _ => {}
@@ -270,6 +314,7 @@ pub(super) fn is_plain(kind: &Kind) -> bool {
         Kind::Empty
             | Kind::Ddl
             | Kind::Malformed
+            | Kind::Show
             | Kind::Other
             | Kind::Do
             | Kind::Call

@@ -1,41 +1,52 @@
 //! What BEGIN, COMMIT and ROLLBACK are in a transaction that never ends.
 
 use super::{Batch, Lost, push};
-use crate::isolation::postgres::frame::{Server, Status, Target, to_server};
+use crate::isolation::postgres::frame::{Status, Target, to_server};
 use crate::isolation::postgres::sql::Modes;
-use crate::isolation::postgres::stack::{Guard, Mark, Open, Savepoint};
+use crate::isolation::postgres::stack::{Before, Guard, Mark, Open, Savepoint};
 use bytes::BytesMut;
 
-/// The constraints that are deferred unless somebody says otherwise, as `SET CONSTRAINTS` takes them.
-const DEFERRED: &str = "SELECT string_agg(DISTINCT quote_ident(n.nspname) || '.' || quote_ident(c.conname), ',') \
-    FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_namespace n ON n.oid = c.connamespace WHERE c.condeferred";
-
 impl Batch<'_> {
-    /// Opens the connection's transaction.
-    pub(super) async fn begin(&mut self, modes: Modes) -> Result<(), Lost> {
+    /// Opens the connection's transaction, unless its modes come too late.
+    pub(super) async fn begin(&mut self, modes: Modes) -> Result<bool, Lost> {
+        if let Some(why) = self.refused_modes(modes) {
+            self.error("25001", why, None).await?;
+            return Ok(false);
+        }
+        let usual = self.usual_modes();
+        let modes = Modes {
+            isolation: modes.isolation.or(usual.isolation),
+            read_only: modes.read_only.or(usual.read_only),
+            deferrable: modes.deferrable,
+        };
         let deferred = self.deferred().await?;
         let mut sql = Vec::new();
         // What stands before it in the string is part of it.
-        let (savepoint, (applied, settings)) = match self.core.stack.guard {
-            Guard::Fresh(own @ Savepoint::Own(_)) | Guard::Used(own @ Savepoint::Own(_))
-                if self.implicit && self.guarded =>
-            {
+        let joins = (self.implicit || self.pipeline) && self.guarded;
+        let (savepoint, before) = match self.core.stack.guard {
+            Guard::Fresh(own) | Guard::Used(own) if joins => {
                 self.core.stack.guard = Guard::None;
-                (own, (self.before.clone(), self.before.clone()))
+                let before = Before {
+                    applied: self.before.clone(),
+                    settings: self.before.clone(),
+                    temporaries: self.temporaries,
+                };
+                (own, before)
             }
             _ => {
                 let own = self.own_savepoint(&mut sql);
-                let settings = self.client.settings.clone();
-                (own, (settings.clone(), settings))
+                (own, self.present())
             }
         };
         self.guarded = false;
         let id = self.client.id;
-        let open = self.core.stack.begin(id, savepoint, applied, settings);
-        open.modes = modes;
+        let ran = joins && self.ran;
+        let open = self.core.stack.begin(id, savepoint, modes, before);
+        open.ran = ran;
         open.deferring = !deferred.is_empty();
-        if !deferred.is_empty() && !self.deferring {
-            push(&mut sql, format!("SET CONSTRAINTS {deferred} DEFERRED"));
+        open.deferred = deferred;
+        if open.deferring && !self.deferring {
+            push(&mut sql, self.defer_all());
         }
         self.deferring = false;
         if modes.read_only == Some(true) {
@@ -45,7 +56,7 @@ impl Batch<'_> {
             self.core.session.internal(sql);
         }
         self.client.status = Status::Open;
-        Ok(())
+        Ok(true)
     }
 
     /// A savepoint that a transaction stands on, and before it the connection's settings.
@@ -71,84 +82,6 @@ impl Batch<'_> {
         own
     }
 
-    /// Those that are deferred initially, read once per session and again when the schema has changed.
-    pub(super) async fn deferred(&mut self) -> Result<String, Lost> {
-        if let Some(known) = &self.core.session.deferred {
-            return Ok(known.clone());
-        }
-        self.enter();
-        self.core.session.query(DEFERRED.as_bytes());
-        let mut deferred = String::new();
-        loop {
-            let frame = self.next().await?;
-            let view = frame.view();
-            match view.tag() {
-                b'Z' => break,
-                // One column: its count, its length, its text.
-                b'D' => {
-                    let text = view.body().get(6..).unwrap_or_default();
-                    deferred = String::from_utf8_lossy(text).into_owned();
-                }
-                b'E' => {
-                    let what = "it does not list its constraints".to_owned();
-                    return Err(Lost::Protocol(what));
-                }
-                _ => {}
-            }
-        }
-        self.core.session.deferred = Some(deferred.clone());
-        Ok(deferred)
-    }
-
-    /// Several statements in one string are a transaction: constraints are looked at when it ends.
-    pub(super) async fn defer_if_implicit(&mut self) -> Result<(), Lost> {
-        if !self.implicit || self.in_block() || self.deferring {
-            return Ok(());
-        }
-        let deferred = self.deferred().await?;
-        if !deferred.is_empty() {
-            self.enter();
-            let sql = format!("SET CONSTRAINTS {deferred} DEFERRED");
-            self.core.session.internal(sql.into_bytes());
-            self.deferring = true;
-        }
-        Ok(())
-    }
-
-    /// Looks at the constraints that were put off; whether they hold.
-    pub(super) async fn constraints_hold(&mut self) -> Result<bool, Lost> {
-        self.core.session.query(b"SET CONSTRAINTS ALL IMMEDIATE");
-        let mut hold = true;
-        loop {
-            let frame = self.next().await?;
-            match frame.view().tag() {
-                b'Z' => return Ok(hold),
-                b'E' => {
-                    hold = false;
-                    self.server_error(&frame);
-                }
-                b'N' => self.pass(&frame),
-                _ => {}
-            }
-        }
-    }
-
-    /// At the end of statements that make a transaction of their own. The last of them has said already that it was
-    /// done, which is taken back if it was not.
-    pub(super) async fn check_deferred(&mut self) -> Result<(), Lost> {
-        let answered = self.client.out.split();
-        self.deferring = false;
-        let hold = self.constraints_hold().await?;
-        let said = std::mem::replace(&mut self.client.out, answered);
-        if !hold {
-            let kept = without_last_tag(&self.client.out);
-            self.client.out.truncate(kept);
-            self.heal();
-        }
-        self.client.out.unsplit(said);
-        Ok(())
-    }
-
     /// COMMIT of an open transaction; whether it was not rolled back instead.
     pub(super) async fn commit(&mut self) -> Result<bool, Lost> {
         let id = self.client.id;
@@ -156,9 +89,12 @@ impl Batch<'_> {
         if !self.is_top() {
             self.enter();
         }
-        if deferring && !self.constraints_hold().await? {
-            self.roll_back();
-            return Ok(false);
+        if deferring {
+            self.ask_constraints();
+            if !self.constraints_hold().await? {
+                self.roll_back();
+                return Ok(false);
+            }
         }
         let Some(open) = self.core.stack.of(id) else {
             return Ok(false);
@@ -173,19 +109,11 @@ impl Batch<'_> {
         self.client.status = Status::Idle;
         self.close_cursors(&cursors);
         self.unset_locals(&locals);
+        self.end_temporaries();
         self.defer_again();
         self.apply_channels(&channels);
         self.notify(notices);
         Ok(true)
-    }
-
-    /// What the transaction below had put off is put off again.
-    fn defer_again(&mut self) {
-        let deferring = self.core.stack.top().is_some_and(|open| open.deferring);
-        if let (true, Some(deferred)) = (deferring, &self.core.session.deferred) {
-            let sql = format!("SET CONSTRAINTS {deferred} DEFERRED");
-            self.core.session.internal(sql.into_bytes());
-        }
     }
 
     /// By frames that do not fail if it is closed already.
@@ -219,9 +147,11 @@ impl Batch<'_> {
         self.roll_back_to(own.savepoint.to_string().into_bytes());
         self.core.stack.guard = Guard::Fresh(own.savepoint);
         let beginning = &own.marks[0];
+        self.client.temporaries.truncate(beginning.temporaries);
         self.undone(beginning);
         self.restore(&beginning.applied, &beginning.settings);
         self.core.stack.settle();
+        self.forget_constraints();
         self.defer_again();
     }
 
@@ -257,6 +187,7 @@ impl Batch<'_> {
         };
         let (own, last) = (open.savepoint, open.marks.len() - 1);
         let mark = open.marks[last].clone();
+        open.modes = mark.modes;
         let savepoint = if last == 0 {
             own.to_string().into_bytes()
         } else {
@@ -283,18 +214,4 @@ pub(super) fn quoted(name: &[u8]) -> Vec<u8> {
     }
     quoted.push(b'"');
     quoted
-}
-
-/// How long the frames are without the last one that says what was done.
-fn without_last_tag(frames: &[u8]) -> usize {
-    use crate::isolation::postgres::frame::{Lexer, Side};
-    let mut views = Lexer::new(Side::Server, usize::MAX).views(frames);
-    let (mut before, mut found) = (0, frames.len());
-    while let Some(Ok(view)) = views.next() {
-        if matches!(Server::read(view), Ok(Server::CommandComplete(_))) {
-            found = before;
-        }
-        before = views.read();
-    }
-    found
 }
