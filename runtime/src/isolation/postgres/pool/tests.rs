@@ -82,12 +82,12 @@ async fn a_session_is_used_again_and_its_place_is_free_when_it_rests() {
     let (pool, ready) = (Here::with(1), database("humble", "postgres").await);
     let (parked, slot) = pool.take(&ready, "first").await;
     let (first, parked) = process(parked);
-    slot.give_back(parked);
+    slot.give_back(Session::resume(parked).unwrap());
     // Its place is the only one: whoever gets it has waited for the reset.
     let (parked, slot) = pool.take(&ready, "second").await;
     let (second, parked) = process(parked);
     assert_eq!(first, second);
-    slot.give_back(parked);
+    slot.give_back(Session::resume(parked).unwrap());
     pool.rest().await;
     assert_eq!(pool.idle(), 1);
     assert!(pool.0.holders().is_empty());
@@ -121,7 +121,7 @@ async fn what_died_while_it_was_idle_is_replaced() {
     for (parked, slot) in [one, two] {
         let (process, parked) = process(parked);
         dead.push(process.to_string());
-        slot.give_back(parked);
+        slot.give_back(Session::resume(parked).unwrap());
     }
     pool.rest().await;
     let dead = dead.join(", ");
@@ -158,12 +158,12 @@ async fn whoever_waits_is_served_in_turn_and_the_holders_are_named() {
     let waits = async |name: &'static str| {
         let (parked, slot) = pool.take(&ready, name).await;
         order.lock().unwrap().push(name);
-        slot.give_back(parked);
+        slot.give_back(Session::resume(parked).unwrap());
     };
     let gives_up = async {
         let soon = timeout(Duration::from_millis(20), pool.take(&ready, "gives up"));
         assert!(soon.await.is_err());
-        slot.give_back(parked);
+        slot.give_back(Session::resume(parked).unwrap());
     };
     tokio::join!(waits("a"), waits("b"), gives_up, waits("c"));
     assert_eq!(*order.lock().unwrap(), ["a", "b", "c"]);
@@ -178,7 +178,7 @@ async fn idle_sessions_of_another_database_make_room() {
     );
     for (ready, idle) in [(&one, 1), (&other, 2), (&one, 2), (&one, 2)] {
         let (parked, slot) = pool.take(ready, "somebody").await;
-        slot.give_back(parked);
+        slot.give_back(Session::resume(parked).unwrap());
         pool.rest().await;
         assert_eq!(pool.idle(), idle);
     }
@@ -198,13 +198,13 @@ async fn a_full_server_is_waited_for() {
     let waits = async || {
         let (parked, slot) = pool.take(&ready, "waits").await;
         let (process, parked) = process(parked);
-        slot.give_back(parked);
+        slot.give_back(Session::resume(parked).unwrap());
         process
     };
     let gives_back = async {
         let soon = timeout(Duration::from_millis(20), pool.take(&ready, "gives up"));
         assert!(soon.await.is_err());
-        slot.give_back(parked);
+        slot.give_back(Session::resume(parked).unwrap());
     };
     let (one, two, ()) = tokio::join!(waits(), waits(), gives_back);
     assert_eq!((one, two), (first, first));
@@ -212,7 +212,7 @@ async fn a_full_server_is_waited_for() {
     // Another database's idle session is in the way.
     let other = database_when_free("narrow", &pool).await;
     let (parked, slot) = pool.take(&other, "other").await;
-    slot.give_back(parked);
+    slot.give_back(Session::resume(parked).unwrap());
 }
 
 /// Many at once, some of whom give up or lose theirs: no place is lost, and no session has two users.
@@ -264,7 +264,7 @@ fn places_add_up_whatever_their_holders_do() {
                     assert!(in_use.lock().unwrap().len() <= BOUND);
                     in_use.lock().unwrap().remove(&process);
                     if below(8) > 0 {
-                        slot.give_back(parked);
+                        slot.give_back(Session::resume(parked).unwrap());
                     }
                 }
             });
@@ -288,23 +288,24 @@ async fn nothing_of_one_owner_reaches_the_next() {
         "SET application_name = 'mine'; SELECT pg_advisory_lock(4711); CREATE TEMP TABLE mine (id serial); PREPARE mine AS SELECT 1; LISTEN mine",
         "SELECT nothing",
     ] {
-        session.0.simple(sql).await.ok();
+        session.simple(sql).await.ok();
     }
-    slot.give_back(session.park().unwrap());
+    // What a connection's own statements are known by.
+    session.prepared_by_sql = true;
+    slot.give_back(session);
     let (parked, slot) = pool.take(&ready, "second").await;
     let mut session = Session::resume(parked).unwrap();
     let left = session
-        .0
         .simple(
             "SELECT current_setting('application_name') = 'mine', to_regclass('mine') IS NOT NULL, \
-             EXISTS (SELECT FROM pg_prepared_statements), EXISTS (SELECT FROM pg_listening_channels()), \
+             EXISTS (SELECT FROM pg_prepared_statements WHERE name NOT LIKE 'heirloom%'), EXISTS (SELECT FROM pg_listening_channels()), \
              EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid())",
         )
         .await
         .unwrap();
     assert_eq!(left.rows, [vec![Some("f".to_owned()); 5]]);
     assert_eq!(left.status, b'T');
-    slot.give_back(session.park().unwrap());
+    slot.give_back(session);
 }
 
 /// The other database can be looked for only while nobody is in the one connection that there is.
@@ -312,7 +313,7 @@ async fn database_when_free(role: &str, pool: &Here) -> Arc<Ready> {
     pool.0.close_longest_idle();
     let other = database(role, "template1").await;
     let (parked, slot) = pool.take(&database(role, "postgres").await, "idle").await;
-    slot.give_back(parked);
+    slot.give_back(Session::resume(parked).unwrap());
     pool.rest().await;
     assert_eq!(pool.idle(), 1);
     other
@@ -356,7 +357,7 @@ async fn a_server_that_restarts_is_waited_for() {
     }
     let (pool, ready) = (Here::with(2), of(Config::from_url(&url).unwrap()).await);
     let (parked, slot) = pool.take(&ready, "before").await;
-    slot.give_back(parked);
+    slot.give_back(Session::resume(parked).unwrap());
     pool.rest().await;
     // Its connections break, its socket is gone; then it hangs up on those who come, and then it is there.
     open.abort();
@@ -372,7 +373,7 @@ async fn a_server_that_restarts_is_waited_for() {
         async move { door(&dir, 3).await }
     });
     let (parked, slot) = taking.await;
-    slot.give_back(parked);
+    slot.give_back(Session::resume(parked).unwrap());
     open.abort();
     std::fs::remove_dir_all(&dir).ok();
 }
@@ -394,10 +395,10 @@ async fn a_templates_tables_are_vacuumed_now_and_then() {
     let (parked, slot) = pool.take(&ready, "fills").await;
     let mut session = Session::resume(parked).unwrap();
     let rows = "INSERT INTO goods SELECT repeat('x', 1000) FROM generate_series(1, 1000)";
-    session.0.simple(rows).await.unwrap();
+    session.simple(rows).await.unwrap();
     let key = Arc::clone(ready.key());
     pool.0.state().given_back.insert(key, TIDY_EVERY - 1);
-    slot.give_back(session.park().unwrap());
+    slot.give_back(session);
     let mut looks = Upstream::connect(ready.template().config()).await.unwrap();
     let vacuumed = "SELECT pg_stat_get_vacuum_count('goods'::regclass) > 0";
     timeout(PATIENCE, async {

@@ -1,10 +1,10 @@
 //! Statements that are about transactions, or about what connections do not share.
 
 use super::{Batch, Lost};
-use bytes::BytesMut;
 use crate::isolation::postgres::frame::to_client;
 use crate::isolation::postgres::sql::{Discarded, Kind, Modes, Name};
 use crate::isolation::postgres::stack::{Guard, Savepoint};
+use bytes::BytesMut;
 
 impl Batch<'_> {
     /// Carries out a statement that cannot just be sent; in a failed transaction only one that ends it.
