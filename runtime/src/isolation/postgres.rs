@@ -124,8 +124,8 @@ impl Lease for PgLease {
 
     async fn checkin(&self, verdict: Verdict, patience: Duration) -> Closed {
         match self {
-            Self::Clone(clone) => clone.checkin(verdict, patience).await,
-            Self::Outside(outside) => outside.checkin(patience).await,
+            Self::Clone(clone) => Box::pin(clone.checkin(verdict, patience)).await,
+            Self::Outside(outside) => Box::pin(outside.checkin(patience)).await,
         }
     }
 }
