@@ -75,3 +75,17 @@ pub async fn exists(database: &str) -> bool {
         .await
         .expect("an answer")
 }
+
+/// The names of the databases that begin like this.
+///
+/// # Panics
+///
+/// When the server refuses.
+pub async fn databases(prefix: &str) -> Vec<String> {
+    let names = "SELECT datname FROM pg_database WHERE starts_with(datname, $1) ORDER BY 1";
+    sqlx::query_scalar(names)
+        .bind(prefix)
+        .fetch_all(&mut connect(&url()).await)
+        .await
+        .expect("names")
+}

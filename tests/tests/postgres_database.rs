@@ -3,7 +3,7 @@
 use heirloom::{
     Checkout, Error, Isolation, IsolationLevel, Kept, Owner, Repo, Sandbox, sandboxed, unboxed,
 };
-use heirloom_tests::postgres::{connect, exists, options_of, url};
+use heirloom_tests::postgres::{connect, databases, exists, options_of, url};
 use heirloom_tests::{MIGRATOR, failure_of, ours, says, test};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
@@ -381,5 +381,63 @@ fn a_clone_of_the_database_as_it_is_needs_no_migrations() {
             .expect("there");
         assert_eq!(count(&pool).await, 1, "the original is untouched");
         pool.close().await;
+    });
+}
+
+/// The private databases of a repo that no other test uses.
+async fn clones_of(repo: &str) -> Vec<String> {
+    let mut connection = connect(&url()).await;
+    let base: String = sqlx::query_scalar("SELECT current_database()")
+        .fetch_one(&mut connection)
+        .await
+        .expect("a name");
+    databases(&format!("{base}_{repo}_heirloom_r")).await
+}
+
+#[test]
+fn many_at_once_have_one_each_and_nothing_is_left() {
+    static CROWD: Repo<Postgres> = Repo::named("crowd").migrator(&MIGRATOR);
+    let tests: Vec<_> = (0..6)
+        .map(|thread| {
+            std::thread::spawn(move || {
+                for round in 0..4 {
+                    let one = test(&format!("crowd::{thread}_{round}")).isolation_database();
+                    drop(one.run(|_: Sandbox| async move {
+                        let pool = CROWD.pool().await?;
+                        assert_eq!(count(&pool).await, 0);
+                        sign_up(&pool, 1).await?;
+                        assert_eq!(count(&pool).await, 1);
+                        Ok(())
+                    }));
+                }
+            })
+        })
+        .collect();
+    for test in tests {
+        test.join().expect("all pass");
+    }
+    none_left("crowd");
+}
+
+#[test]
+fn a_checkout_that_is_given_up_leaves_nothing() {
+    static HASTY: Repo<Postgres> = Repo::named("hasty").migrator(&MIGRATOR);
+    for micros in [0, 100, 1_000, 5_000, 20_000, 60_000] {
+        let hasty = test("hasty").isolation_database();
+        drop(hasty.run(|_: Sandbox| async move {
+            let patience = Duration::from_micros(micros);
+            drop(tokio::time::timeout(patience, HASTY.pool()).await);
+            Ok(())
+        }));
+    }
+    none_left("hasty");
+}
+
+#[track_caller]
+fn none_left(repo: &str) {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    heirloom_tests::wait_until(|| match runtime.block_on(clones_of(repo)) {
+        left if left.is_empty() => Ok(()),
+        left => Err(format!("{left:?} are still there")),
     });
 }

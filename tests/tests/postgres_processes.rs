@@ -1,6 +1,6 @@
 //! What a process says when it gets no database on PostgreSQL, and what several of them do to one server.
 
-use heirloom_tests::postgres::{administrate, connect, exists, options_of, url};
+use heirloom_tests::postgres::{administrate, databases, exists, options_of};
 use heirloom_tests::{child, empty_dir, first_line, wait_until};
 use sqlx::ConnectOptions as _;
 use sqlx::postgres::PgConnectOptions;
@@ -46,12 +46,7 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
 
 /// The databases of an application's database.
 async fn family(base: &str) -> Vec<String> {
-    let names = "SELECT datname FROM pg_database WHERE starts_with(datname, $1) ORDER BY 1";
-    sqlx::query_scalar(names)
-        .bind(format!("{base}_heirloom_"))
-        .fetch_all(&mut connect(&url()).await)
-        .await
-        .expect("names")
+    databases(&format!("{base}_heirloom_")).await
 }
 
 /// As if no run had been there before.

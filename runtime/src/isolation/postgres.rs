@@ -136,9 +136,9 @@ impl Lease for PgLease {
 
     async fn checkin(&self, verdict: Verdict, patience: Duration) -> Closed {
         match self {
-            Self::Virtual(lease) => lease.checkin(verdict, patience).await,
-            Self::Clone(clone) => clone.checkin(verdict, patience).await,
-            Self::Outside(outside) => outside.checkin(patience).await,
+            Self::Virtual(lease) => Box::pin(lease.checkin(verdict, patience)).await,
+            Self::Clone(clone) => Box::pin(clone.checkin(verdict, patience)).await,
+            Self::Outside(outside) => Box::pin(outside.checkin(patience)).await,
         }
     }
 }
