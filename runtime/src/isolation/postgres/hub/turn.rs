@@ -104,15 +104,22 @@ impl Schedule {
         None
     }
 
-    /// Wakes the first of those whose turn it is.
+    /// Wakes the first of those whose turn it is. If it is nobody's, all: how long another's transaction is idle counts
+    /// from here.
     fn wake_next(&self) {
         let Some(core) = &self.core else {
             return;
         };
         let mut waiting = self.waiting.iter();
-        let next = waiting.find(|one| self.may_go(core, one.client, one.patient));
-        if let Some(next) = next {
-            next.wake.notify_one();
+        match waiting.find(|one| self.may_go(core, one.client, one.patient)) {
+            Some(next) => next.wake.notify_one(),
+            None => self.wake_all(),
+        }
+    }
+
+    fn wake_all(&self) {
+        for waiter in &self.waiting {
+            waiter.wake.notify_one();
         }
     }
 }
@@ -173,9 +180,7 @@ impl Shared {
     pub(super) fn close_schedule(&self) {
         let mut schedule = self.schedule();
         schedule.closed = true;
-        for waiter in &schedule.waiting {
-            waiter.wake.notify_one();
-        }
+        schedule.wake_all();
     }
 
     /// A client has gone: what it has open is rolled back before anybody else's turn.
@@ -206,9 +211,7 @@ impl Shared {
     pub(super) fn take_for_good(&self) -> Option<Box<Core>> {
         let mut schedule = self.schedule();
         schedule.closed = true;
-        for waiter in &schedule.waiting {
-            waiter.wake.notify_one();
-        }
+        schedule.wake_all();
         schedule.core.take()
     }
 }
