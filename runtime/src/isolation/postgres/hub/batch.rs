@@ -6,6 +6,7 @@ mod constraints;
 mod control;
 mod copy;
 mod extended;
+mod failed;
 mod modes;
 mod names;
 mod report;
@@ -20,6 +21,7 @@ pub(super) use report::ADVICE;
 
 use super::client::Client;
 use super::core::Core;
+use super::mailbox::Notification;
 use super::{Shared, client};
 use crate::isolation::postgres::frame::{Frame, Status, to_client};
 use crate::isolation::postgres::session::{Deferred, Lost};
@@ -63,6 +65,8 @@ pub(super) struct Batch<'a> {
     overflowing: bool,
     /// What the server is going to answer, in the extended protocol.
     steps: VecDeque<Step>,
+    /// The statement that the server's error is about: its name there, and the client's.
+    naming: Option<(Box<[u8]>, Box<[u8]>)>,
     /// A frame that was read too early.
     early: Option<Frame>,
     /// What says that a statement was done, as long as constraints may have something against it.
@@ -75,6 +79,9 @@ pub(super) struct Batch<'a> {
     known: Deferred,
     /// Whether a query was run since the batch, or a transaction that it ended in between, began.
     ran: bool,
+    /// What was notified since then, and channels listened to from its end on, or no more.
+    notices: Vec<Notification>,
+    channels: Vec<(Option<Box<[u8]>>, bool)>,
     /// How much had been said of temporary tables then.
     temporaries: usize,
     /// Settings whose values are to be asked for, as only the server knows what they were set to.
@@ -104,12 +111,15 @@ impl<'a> Batch<'a> {
             gone: false,
             overflowing: false,
             steps: VecDeque::new(),
+            naming: None,
             early: None,
             held: None,
             holding: false,
             checking: false,
             known: Deferred::default(),
             ran: false,
+            notices: Vec::new(),
+            channels: Vec::new(),
             temporaries,
             unknown: Vec::new(),
             skipped: false,
@@ -259,6 +269,9 @@ impl<'a> Batch<'a> {
             self.core.stack.guard = Guard::Fresh(savepoint);
             self.restore(&self.before.clone(), &self.before.clone());
             self.client.temporaries.truncate(self.temporaries);
+            self.client.portals.clear();
+            self.notices.clear();
+            self.channels.clear();
         }
         if self.core.stack.has(id) {
             self.client.status = Status::Failed;

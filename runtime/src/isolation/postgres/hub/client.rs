@@ -40,6 +40,16 @@ impl From<io::Error> for Parted {
     }
 }
 
+/// A portal, and what it is of.
+#[derive(Clone, Debug)]
+pub(super) struct Portal {
+    pub(super) prepared: Arc<Prepared>,
+    /// Whether the server does not know of it.
+    pub(super) is_ours: bool,
+    /// Whether it was run, if that is up to us.
+    pub(super) done: bool,
+}
+
 /// A virtual connection.
 #[derive(Debug)]
 pub(super) struct Client {
@@ -58,7 +68,7 @@ pub(super) struct Client {
     /// Its prepared statements, by its own names.
     pub(super) statements: HashMap<Box<[u8]>, Arc<Prepared>>,
     /// Its portals by their names, and what they are of.
-    pub(super) portals: HashMap<Box<[u8]>, Arc<Prepared>>,
+    pub(super) portals: HashMap<Box<[u8]>, Portal>,
     /// Its statements that were prepared in SQL.
     pub(super) by_sql: HashSet<Box<[u8]>>,
     /// Its temporary tables of which something becomes at the end of transactions; what was said last counts.

@@ -181,7 +181,6 @@ async fn said(shared: &Arc<Shared>, client: &mut Client, tag: u8) -> Result<(), 
             drop(turn);
             match ended {
                 Ended::Synced => Ok(()),
-                Ended::Otherwise(frame) => alone(shared, client, &frame).await,
                 Ended::Parted(parted) => Err(parted.into()),
             }
         }

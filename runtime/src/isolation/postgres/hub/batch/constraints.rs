@@ -81,6 +81,14 @@ impl Batch<'_> {
         Ok(())
     }
 
+    /// Knows which constraints are deferred, as far as that can be known before anything is run.
+    pub(super) async fn look_at_constraints(&mut self) -> Result<(), Lost> {
+        if self.in_block() {
+            return self.defer_new().await;
+        }
+        self.deferred().await.map(drop)
+    }
+
     /// Those that have come up since the transaction began.
     async fn defer_new(&mut self) -> Result<(), Lost> {
         if self.core.session.deferred.is_some() || self.is_doomed() || !self.is_top() {

@@ -63,7 +63,7 @@ impl Batch<'_> {
                 let notice = (channel.as_bytes().into(), payload.clone());
                 match self.core.stack.of(self.client.id) {
                     Some(open) => open.notices.push(notice),
-                    None => self.notify(vec![notice]),
+                    None => self.notices.push(notice),
                 }
             }
             Kind::Declare { cursor, hold: true } => {
@@ -89,8 +89,16 @@ impl Batch<'_> {
     fn listens(&mut self, channel: Option<Box<[u8]>>, on: bool) {
         match self.core.stack.of(self.client.id) {
             Some(open) => open.channels.push((channel, on)),
-            None => self.client.mailbox.listen(channel.as_deref(), on),
+            None => self.channels.push((channel, on)),
         }
+    }
+
+    /// What was notified by statements that were a transaction of their own is heard from here on.
+    pub(super) fn publish(&mut self) {
+        let channels = std::mem::take(&mut self.channels);
+        self.apply_channels(&channels);
+        let notices = std::mem::take(&mut self.notices);
+        self.notify(notices);
     }
 
     pub(super) fn apply_channels(&mut self, channels: &[(Option<Box<[u8]>>, bool)]) {
@@ -193,6 +201,8 @@ impl Batch<'_> {
                     return Ok(());
                 }
                 self.keep();
+                self.close_cursors(&[]);
+                self.publish();
                 self.end_temporaries();
             } else {
                 self.heal();
@@ -259,6 +269,8 @@ impl Batch<'_> {
         self.roll_back_to(name.in_quotes());
         self.core.stack.guard = Guard::None;
         self.guarded = false;
+        // It is younger than the savepoint: a query that sets one ends it.
+        self.client.portals.retain(|_, portal| !portal.is_ours);
         self.undone(&mark);
         self.restore(&mark.applied, &mark.settings);
         self.client.status = super::Status::Open;

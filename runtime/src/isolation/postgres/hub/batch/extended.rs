@@ -1,26 +1,28 @@
 //! The extended protocol: frames up to a Sync.
 
-use super::simple::is_plain;
-use super::step::Step;
+mod parse;
+mod portals;
+
+use super::step::{Step, Undo, What};
 use super::{Batch, Lost};
 use crate::isolation::postgres::frame::{
     Client as Said, Frame, Oids, Target, to_client, to_server,
 };
 use crate::isolation::postgres::hub::client::Parted;
-use crate::isolation::postgres::session::{Key, Prepared};
-use crate::isolation::postgres::sql::{Kind, Only, only};
-use bytes::{Bytes, BytesMut};
-use std::sync::{Arc, OnceLock};
+use crate::isolation::postgres::session::Prepared;
+use crate::isolation::postgres::sql::Kind;
+use bytes::BytesMut;
 
 /// How a batch ended.
 pub(in crate::isolation::postgres::hub) enum Ended {
-    /// With a Sync.
+    /// With ReadyForQuery.
     Synced,
-    /// The client says something else now.
-    Otherwise(Frame),
     /// There is no client any more.
     Parted(Parted),
 }
+
+/// What the server prepares in place of a statement that is never to get there: it does nothing.
+const IN_ITS_PLACE: &[u8] = b"UNLISTEN heirloom_nothing";
 
 /// How far answers were waited for.
 #[derive(PartialEq, Eq)]
@@ -31,17 +33,17 @@ enum Until {
     Ready,
 }
 
+/// The portal that looks at constraints.
+const CHECKING: &[u8] = b"heirloom_check";
+
 impl Batch<'_> {
     /// Runs frames up to a Sync, and says where the connection stands.
     pub(in crate::isolation::postgres::hub) async fn frames(&mut self) -> Result<Ended, Lost> {
         self.notice_end();
-        if !self.in_block() {
-            self.deferred().await?;
-            self.ran = true;
-            self.pipeline = true;
-        }
+        self.pipeline = !self.in_block();
+        self.look_at_constraints().await?;
         loop {
-            let frame = match self.client.frame().await {
+            let frame = match self.frame().await {
                 Ok(frame) => frame,
                 Err(parted) => {
                     self.abandon().await?;
@@ -67,10 +69,8 @@ impl Batch<'_> {
                     return Ok(Ended::Parted(Parted::Gone));
                 }
                 b'Q' | b'F' if !self.failed => {
-                    self.settle().await?;
-                    if !self.failed {
-                        self.keep();
-                        return Ok(Ended::Otherwise(frame));
+                    if self.interrupted(&frame).await? {
+                        return Ok(Ended::Synced);
                     }
                 }
                 _ if self.failed => {}
@@ -79,16 +79,42 @@ impl Batch<'_> {
         }
     }
 
+    /// The client's next frame. Errors are not kept from it until there is a Sync.
+    async fn frame(&mut self) -> Result<Frame, Parted> {
+        if self.failed {
+            self.client.flush().await?;
+        }
+        self.client.frame().await
+    }
+
     /// The client left in the middle.
     async fn abandon(&mut self) -> Result<(), Lost> {
         self.gone = true;
         self.core.session.drain().await?;
         self.steps.clear();
-        if !self.failed {
-            self.failed = true;
-        }
+        self.failed = true;
+        // Behind a COMMIT there may be some that no rollback ends.
+        self.close_cursors(&[]);
         self.heal();
         Ok(())
+    }
+
+    /// A query, or a call of a function, without a Sync before it: it is part of the same transaction, which ends with
+    /// it; `false` if it is left out, as something before it has failed.
+    async fn interrupted(&mut self, frame: &Frame) -> Result<bool, Lost> {
+        self.settle().await?;
+        if self.failed {
+            return Ok(false);
+        }
+        if self.core.session.is_unsynced() {
+            self.core.session.sync();
+            self.pump(&Until::Ready).await?;
+        }
+        match Said::read(frame.view()) {
+            Ok(Said::Query { sql }) => self.query(sql).await?,
+            _ => self.call(frame.view().bytes()).await?,
+        }
+        Ok(true)
     }
 
     async fn translate(&mut self, frame: &Frame) -> Result<(), Lost> {
@@ -102,7 +128,14 @@ impl Batch<'_> {
             Ok(Said::Describe(Target::Statement(name))) => self.describe(name).await,
             Ok(Said::Describe(Target::Portal(name))) => self.describe_portal(name).await,
             Ok(Said::Execute { portal, max_rows }) => self.execute_portal(portal, max_rows).await,
-            Ok(Said::Close(target)) => self.close(target).await,
+            Ok(Said::Close(Target::Statement(name))) => {
+                self.close_statement(name);
+                Ok(())
+            }
+            Ok(Said::Close(Target::Portal(name))) => {
+                self.close_portal(name);
+                Ok(())
+            }
             // Of a COPY that has failed.
             Ok(Said::CopyData(_) | Said::CopyDone | Said::CopyFail { .. }) => Ok(()),
             Ok(_) => self.error("08P01", "invalid frontend message", None).await,
@@ -110,280 +143,11 @@ impl Batch<'_> {
         }
     }
 
-    fn ours(&mut self, write: impl FnOnce(&mut BytesMut)) {
+    fn ours(&mut self, undo: Option<Undo>, write: impl FnOnce(&mut BytesMut)) {
         let mut frames = BytesMut::new();
         write(&mut frames);
-        self.steps.push_back(Step::Ours(frames.freeze()));
-    }
-
-    async fn parse(
-        &mut self,
-        frame: &Frame,
-        name: &[u8],
-        query: &[u8],
-        types: Oids<'_>,
-    ) -> Result<(), Lost> {
-        let strings = self.client.strings();
-        let (kind, text) = match only(query, strings) {
-            Only::Nothing => (Kind::Empty, query),
-            Only::One(statement) => (statement.kind(), statement.text),
-            Only::Several => (Kind::Malformed, query),
-        };
-        if self.is_doomed() && kind != Kind::Empty && !kind.ends_failed_transaction() {
-            self.settle().await?;
-            if !self.failed && self.is_parsed(query).await? {
-                self.refuse_failed().await?;
-            }
-            return Ok(());
-        }
-        if !name.is_empty() && self.client.statements.contains_key(name) {
-            let name = String::from_utf8_lossy(name);
-            let message = format!("prepared statement \"{name}\" already exists");
-            return self.error("42P05", &message, None).await;
-        }
-        self.note(query);
-        let sql = Bytes::copy_from_slice(text);
-        if is_ours(&kind) {
-            return self.parse_ours(name, kind, sql).await;
-        }
-        let key = self.key(frame, query, types);
-        if let Some(prepared) = key
-            .as_ref()
-            .and_then(|key| self.core.session.cache.get(key))
-        {
-            self.forget(name);
-            self.client.statements.insert(name.into(), prepared);
-            self.ours(to_client::parse_complete);
-            return Ok(());
-        }
-        self.parse_anew(name, query, types, (kind, sql, key)).await
-    }
-
-    /// A statement that never gets to the server as it is.
-    async fn parse_ours(&mut self, name: &[u8], kind: Kind, sql: Bytes) -> Result<(), Lost> {
-        if let Some(what) = kind.barred() {
-            // Already here, so that nobody takes what cannot work for prepared.
-            return self.barred(what).await;
-        }
-        self.forget(name);
-        let prepared = Prepared {
-            name: Box::default(),
-            kind,
-            sql,
-            described: OnceLock::new(),
-            shared: true,
-        };
-        self.client
-            .statements
-            .insert(name.into(), Arc::new(prepared));
-        self.ours(to_client::parse_complete);
-        Ok(())
-    }
-
-    async fn parse_anew(
-        &mut self,
-        name: &[u8],
-        query: &[u8],
-        types: Oids<'_>,
-        (kind, sql, key): (Kind, Bytes, Option<Key>),
-    ) -> Result<(), Lost> {
-        let query = match self.with_own_names(&kind, query, &sql) {
-            Ok(query) => query,
-            Err(missing) => return self.no_statement(&missing).await,
-        };
-        self.enter();
-        self.forget(name);
-        let physical = self.core.session.cache.name();
-        to_server::parse(self.core.session.extended(), &physical, &query, types);
-        let prepared = Arc::new(Prepared {
-            name: physical,
-            kind,
-            sql,
-            described: OnceLock::new(),
-            shared: key.is_some(),
-        });
-        // Frames behind it name it already; it is taken back if the server refuses it.
-        let own: Box<[u8]> = name.into();
-        self.client
-            .statements
-            .insert(own.clone(), Arc::clone(&prepared));
-        self.steps.push_back(Step::Parse {
-            name: own,
-            prepared,
-            key,
-        });
-        Ok(())
-    }
-
-    /// What others may use as well: not what depends on when it was read.
-    fn key(&self, frame: &Frame, query: &[u8], types: Oids<'_>) -> Option<Key> {
-        let timely = || {
-            let near = |word: &[u8]| {
-                let mut windows = query.windows(word.len());
-                windows.any(|window| window.eq_ignore_ascii_case(word))
-            };
-            [&b"'now"[..], b"'today", b"'tomorrow", b"'yesterday"]
-                .iter()
-                .any(|word| near(word))
-        };
-        if !self.core.session.cache.is_fresh() || timely() {
-            return None;
-        }
-        let types = frame.part(types.as_bytes());
-        let settings = self.client.settings.fingerprint();
-        Some((frame.part(query), types, settings))
-    }
-
-    /// The client uses this name for something else.
-    fn forget(&mut self, name: &[u8]) {
-        let old = self.client.statements.remove(name);
-        if let Some(old) = old.filter(|old| !old.shared) {
-            self.enter();
-            to_server::close(self.core.session.extended(), Target::Statement(&old.name));
-            self.steps.push_back(Step::Close { asked: false });
-        }
-    }
-
-    async fn bind(&mut self, portal: &[u8], statement: &[u8], rest: &[u8]) -> Result<(), Lost> {
-        let Some(prepared) = self.client.statements.get(statement).cloned() else {
-            return self.no_statement(statement).await;
-        };
-        if self.is_doomed() && !may_run_when_failed(&prepared.kind) {
-            return self.refuse_failed().await;
-        }
-        if is_ours(&prepared.kind) {
-            let given = parameters(rest);
-            if given != 0 {
-                let name = String::from_utf8_lossy(statement);
-                let message = format!(
-                    "bind message supplies {given} parameters, but prepared statement \"{name}\" requires 0"
-                );
-                return self.error("08P01", &message, None).await;
-            }
-            self.ours(to_client::bind_complete);
-        } else {
-            self.enter();
-            to_server::bind(self.core.session.extended(), portal, &prepared.name, rest);
-            self.steps.push_back(Step::Bind);
-        }
-        self.client.portals.insert(portal.into(), prepared);
-        Ok(())
-    }
-
-    async fn describe(&mut self, name: &[u8]) -> Result<(), Lost> {
-        let Some(prepared) = self.client.statements.get(name).cloned() else {
-            return self.no_statement(name).await;
-        };
-        if is_ours(&prepared.kind) {
-            self.ours(|out| {
-                to_client::no_parameters(out);
-                to_client::no_data(out);
-            });
-            return Ok(());
-        }
-        if self.is_doomed() && !may_run_when_failed(&prepared.kind) {
-            return self.refuse_failed().await;
-        }
-        if let Some(described) = prepared.described.get().filter(|_| prepared.shared) {
-            self.steps.push_back(Step::Ours(described.clone()));
-            return Ok(());
-        }
-        self.enter();
-        let target = Target::Statement(&prepared.name);
-        to_server::describe(self.core.session.extended(), target);
-        self.steps.push_back(Step::Statement {
-            prepared,
-            first: BytesMut::new(),
-        });
-        Ok(())
-    }
-
-    async fn describe_portal(&mut self, name: &[u8]) -> Result<(), Lost> {
-        if let Some(prepared) = self.client.portals.get(name).cloned() {
-            if is_ours(&prepared.kind) {
-                self.ours(to_client::no_data);
-                return Ok(());
-            }
-            if self.is_doomed() && !may_run_when_failed(&prepared.kind) {
-                return self.refuse_failed().await;
-            }
-        }
-        self.enter();
-        to_server::describe(self.core.session.extended(), Target::Portal(name));
-        self.steps.push_back(Step::Portal);
-        Ok(())
-    }
-
-    async fn execute_portal(&mut self, portal: &[u8], max_rows: i32) -> Result<(), Lost> {
-        let prepared = self.client.portals.get(portal).cloned();
-        let Some(prepared) = prepared else {
-            let name = String::from_utf8_lossy(portal);
-            // It may be a cursor that was declared in SQL.
-            if self.in_block() && !self.is_doomed() {
-                self.enter();
-                to_server::execute(self.core.session.extended(), portal, max_rows);
-                self.steps
-                    .push_back(Step::Execute(Arc::new(Prepared::nothing())));
-                return Ok(());
-            }
-            let message = format!("portal \"{name}\" does not exist");
-            return self.error("34000", &message, None).await;
-        };
-        if self.is_doomed() && !may_run_when_failed(&prepared.kind) {
-            return self.refuse_failed().await;
-        }
-        if is_ours(&prepared.kind) {
-            self.settle().await?;
-            if !self.failed {
-                self.control(&prepared.kind, &prepared.sql).await?;
-            }
-            return Ok(());
-        }
-        if matches!(
-            prepared.kind,
-            Kind::Lock | Kind::Declare { hold: false, .. }
-        ) && !self.in_block()
-        {
-            let what = if prepared.kind == Kind::Lock {
-                "LOCK TABLE"
-            } else {
-                "DECLARE CURSOR"
-            };
-            return self.not_in_a_block(what).await;
-        }
-        self.enter();
-        to_server::execute(self.core.session.extended(), portal, max_rows);
-        self.steps.push_back(Step::Execute(prepared));
-        Ok(())
-    }
-
-    async fn close(&mut self, target: Target<'_>) -> Result<(), Lost> {
-        match target {
-            Target::Statement(name) => {
-                self.forget(name);
-                // The server has nothing to say to it.
-                if let Some(Step::Close { asked }) = self.steps.back_mut()
-                    && !*asked
-                {
-                    *asked = true;
-                    return Ok(());
-                }
-                self.ours(to_client::close_complete);
-            }
-            Target::Portal(name) => match self.client.portals.remove(name) {
-                Some(prepared) if !is_ours(&prepared.kind) => {
-                    to_server::close(self.core.session.extended(), target);
-                    self.steps.push_back(Step::Close { asked: true });
-                }
-                _ if self.in_block() && !self.is_doomed() => {
-                    self.enter();
-                    to_server::close(self.core.session.extended(), target);
-                    self.steps.push_back(Step::Close { asked: true });
-                }
-                _ => self.ours(to_client::close_complete),
-            },
-        }
-        Ok(())
+        let what = What::Ours(frames.freeze());
+        self.steps.push_back(Step { what, undo });
     }
 
     /// Waits for everything that the server has yet to answer.
@@ -397,17 +161,9 @@ impl Batch<'_> {
 
     /// The end of a batch; `false` if the server left the Sync out, because COPY came in between.
     async fn synced(&mut self) -> Result<bool, Lost> {
-        let asked = self.core.session.is_unsynced() || !self.steps.is_empty();
-        if !self.failed && !self.in_block() && asked {
+        if !self.failed && !self.in_block() {
             self.close_portals();
-            if self.deferring {
-                self.settle().await?;
-                if !self.failed {
-                    self.deferring = false;
-                    self.ask_constraints();
-                    self.constraints_hold().await?;
-                }
-            }
+            self.check_with_sync();
         }
         if self.core.session.is_unsynced() {
             self.core.session.sync();
@@ -419,27 +175,29 @@ impl Batch<'_> {
         }
         if self.failed {
             self.heal();
-        } else {
-            self.keep();
         }
+        self.depart();
         Ok(true)
     }
 
-    /// Outside of a transaction portals end with the batch.
-    fn close_portals(&mut self) {
-        for (name, prepared) in self.client.portals.drain() {
-            if !is_ours(&prepared.kind) {
-                let session = &mut self.core.session;
-                to_server::close(session.extended(), Target::Portal(&name));
-                self.steps.push_back(Step::Close { asked: false });
-            }
+    /// Looks at the constraints that were put off, in the same round trip.
+    fn check_with_sync(&mut self) {
+        if !std::mem::take(&mut self.deferring) {
+            return;
         }
+        let frames = self.core.session.extended();
+        to_server::parse(frames, "", super::constraints::CHECK, Oids::NONE);
+        to_server::bind(frames, CHECKING, "", to_server::NO_VALUES);
+        to_server::execute(frames, CHECKING, 0);
+        to_server::close(frames, Target::Portal(CHECKING));
+        let all = [What::Quiet, What::Quiet, What::Check, What::Quiet];
+        self.steps.extend(all.map(Step::of));
     }
 
     /// Passes answers on; `false` if a COPY came, behind which another Sync is to be waited for.
     async fn pump(&mut self, until: &Until) -> Result<bool, Lost> {
         loop {
-            while let Some(Step::Ours(frames)) = self.steps.front() {
+            while let Some(What::Ours(frames)) = self.steps.front().map(|step| &step.what) {
                 self.client.out.extend_from_slice(frames);
                 self.steps.pop_front();
             }
@@ -452,6 +210,7 @@ impl Batch<'_> {
                 b'E' => {
                     self.take_back();
                     self.server_error(&frame);
+                    self.naming = None;
                     if *until == Until::Steps {
                         return Ok(true);
                     }
@@ -470,62 +229,103 @@ impl Batch<'_> {
         }
     }
 
-    /// The server leaves out everything up to the Sync; what was not parsed is not there.
+    /// The server leaves out everything up to the Sync: names stand for what they did before.
     fn take_back(&mut self) {
-        for step in self.steps.drain(..) {
-            if let Step::Parse { name, prepared, .. } = step {
-                let statements = &mut self.client.statements;
-                if statements
-                    .get(&name)
-                    .is_some_and(|own| Arc::ptr_eq(own, &prepared))
-                {
-                    statements.remove(&name);
-                }
+        if let Some(step) = self.steps.front() {
+            self.naming = Self::named_in(step);
+        }
+        while let Some(step) = self.steps.pop_back() {
+            match step.undo {
+                Some(Undo::Statement(name, old)) => put_back(&mut self.client.statements, name, old),
+                Some(Undo::Portal(name, old)) => put_back(&mut self.client.portals, name, old),
+                None => {}
             }
         }
+    }
+
+    /// The statement that a step is about: its name on the server, and the client's.
+    fn named_in(step: &Step) -> Option<(Box<[u8]>, Box<[u8]>)> {
+        let (physical, own) = match (&step.what, &step.undo) {
+            (What::Parse { prepared, .. }, Some(Undo::Statement(own, _))) => (&prepared.name, own),
+            (What::Bind(prepared, own), _) => (&prepared.name, own),
+            _ => return None,
+        };
+        Some((physical.clone(), own.clone()))
     }
 
     /// A frame that answers the first step, as a whole or in part.
     fn answered(&mut self, frame: &Frame) {
         let tag = frame.view().tag();
-        let ends = !matches!(tag, b'D' | b'd' | b'H' | b'c' | b't')
-            && !(tag == b'T' && matches!(self.steps.front(), Some(Step::Execute(_))));
-        if let Some(Step::Statement { first, .. }) = self.steps.front_mut() {
+        let Some(step) = self.steps.front_mut() else {
+            return;
+        };
+        if let What::Statement { first, .. } = &mut step.what {
             first.extend_from_slice(frame.view().bytes());
         }
-        let asked = !matches!(self.steps.front(), Some(Step::Close { asked: false }));
+        let (asked, ends) = (step.is_asked(), step.ends_with(tag));
         if asked {
             self.pass(frame);
         }
         if !ends {
             return;
         }
-        match self.steps.pop_front() {
-            Some(Step::Parse {
+        match self.steps.pop_front().map(|step| step.what) {
+            Some(What::Parse {
                 prepared,
                 key: Some(key),
-                ..
             }) => self.core.session.cache.insert(key, prepared),
-            Some(Step::Statement { prepared, first }) => {
+            Some(What::Statement { prepared, first }) => {
                 // It may be described already: as this, then.
                 prepared.described.set(first.freeze()).ok();
             }
-            Some(Step::Execute(prepared)) if tag == b'C' => self.executed(&prepared),
+            Some(What::Forget(old) | What::Close(Some(old))) => self.is_freed(&old),
+            Some(What::Execute(prepared)) if tag == b'C' => self.executed(&prepared),
             _ => {}
         }
     }
 
     fn executed(&mut self, prepared: &Prepared) {
-        if !is_plain(&prepared.kind) {
+        if !super::simple::is_plain(&prepared.kind) {
             self.took_effect(&prepared.kind);
         }
-        self.keep();
     }
 
-    /// What a test's own connections see otherwise than they would on a server.
-    fn note(&mut self, query: &[u8]) {
-        self.shared.note(query);
+    /// Outside of a transaction portals end with the batch.
+    fn close_portals(&mut self) {
+        for (name, portal) in self.client.portals.drain() {
+            if !portal.is_ours {
+                let session = &mut self.core.session;
+                to_server::close(session.extended(), Target::Portal(&name));
+                self.steps.push_back(Step::of(What::Quiet));
+            }
+        }
     }
+
+    fn close_statement(&mut self, name: &[u8]) {
+        let old = self.client.statements.remove(name);
+        let undo = Some(Undo::Statement(name.into(), old.clone()));
+        match old.filter(|old| is_private(old)) {
+            Some(old) => {
+                self.enter();
+                to_server::close(self.core.session.extended(), Target::Statement(&old.name));
+                let what = What::Close(Some(old));
+                self.steps.push_back(Step { what, undo });
+            }
+            None => self.ours(undo, to_client::close_complete),
+        }
+    }
+}
+
+fn put_back<T>(all: &mut std::collections::HashMap<Box<[u8]>, T>, name: Box<[u8]>, old: Option<T>) {
+    match old {
+        Some(old) => drop(all.insert(name, old)),
+        None => drop(all.remove(&name)),
+    }
+}
+
+/// Whether the server has it for nobody else.
+fn is_private(prepared: &Prepared) -> bool {
+    !prepared.shared && !prepared.name.is_empty()
 }
 
 /// Carried out here, when it is executed.
@@ -541,24 +341,11 @@ fn is_ours(kind: &Kind) -> bool {
                 | Kind::RollbackTo(_)
                 | Kind::PrepareTransaction(_)
                 | Kind::SetTransaction(_)
+                | Kind::SetCharacteristics(_)
                 | Kind::SetConstraints(_)
                 | Kind::Set(_)
                 | Kind::Reset(_)
                 | Kind::Prepare(_)
                 | Kind::Deallocate(_)
         )
-}
-
-fn may_run_when_failed(kind: &Kind) -> bool {
-    *kind == Kind::Empty || kind.ends_failed_transaction()
-}
-
-/// How many parameters a Bind has.
-fn parameters(rest: &[u8]) -> u16 {
-    let int16 = |at: usize| {
-        let bytes = rest.get(at..at + 2)?;
-        Some(u16::from_be_bytes([bytes[0], bytes[1]]))
-    };
-    let formats = usize::from(int16(0).unwrap_or(0));
-    int16(2 + 2 * formats).unwrap_or(0)
 }

@@ -8,12 +8,14 @@ use bytes::{Bytes, BytesMut};
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
+/// A name on the server, for as long as it takes to see whether a statement can be prepared.
+const PREPARED: [u8; 15] = *b"heirloom_unused";
+
 impl Batch<'_> {
     /// `PREPARE name`
     pub(super) async fn prepare(&mut self, name: &Name, sql: &[u8]) -> Result<(), Lost> {
-        if self.client.statements.contains_key(name.as_bytes()) {
-            let message = format!("prepared statement \"{name}\" already exists");
-            return self.error("42P05", &message, None).await;
+        if let Some(old) = self.client.statements.get(name.as_bytes()).cloned() {
+            return self.prepare_again(name, sql, &old).await;
         }
         let physical: Box<[u8]> = match self.core.names.get(name.as_bytes()) {
             None => name.as_bytes().into(),
@@ -32,6 +34,29 @@ impl Batch<'_> {
             };
             let name = name.as_bytes().into();
             self.client.statements.insert(name, Arc::new(prepared));
+        }
+        Ok(())
+    }
+
+    /// By a name that is taken: the server says so last, after all else that is wrong with it.
+    async fn prepare_again(
+        &mut self,
+        name: &Name,
+        sql: &[u8],
+        old: &Prepared,
+    ) -> Result<(), Lost> {
+        let physical = if old.name.is_empty() {
+            &PREPARED[..]
+        } else {
+            &old.name
+        };
+        if self.run(&renamed(sql, name, physical)).await? {
+            // The other one is ours alone.
+            let message = format!("prepared statement \"{name}\" already exists");
+            self.error("42P05", &message, None).await?;
+            let mut frames = BytesMut::new();
+            to_server::close(&mut frames, Target::Statement(physical));
+            self.core.session.internal_frames(&frames);
         }
         Ok(())
     }
@@ -79,7 +104,9 @@ impl Batch<'_> {
         };
         match self.client.statements.get(name.as_bytes()) {
             Some(prepared) => Ok(Cow::Owned(renamed(text, name, &prepared.name))),
-            None => Err(name.as_bytes().into()),
+            None if self.core.names.contains_key(name.as_bytes()) => Err(name.as_bytes().into()),
+            // The server does not look for it before it is executed.
+            None => Ok(Cow::Borrowed(query)),
         }
     }
 
@@ -88,11 +115,15 @@ impl Batch<'_> {
         if prepared.shared || prepared.name.is_empty() {
             return;
         }
-        self.core.names.remove(&prepared.name);
-        self.core.belongings.freed(self.client.id, &prepared.name);
+        self.is_freed(prepared);
         let mut frames = BytesMut::new();
         to_server::close(&mut frames, Target::Statement(&prepared.name));
         self.core.session.internal_frames(&frames);
+    }
+
+    pub(super) fn is_freed(&mut self, prepared: &Prepared) {
+        self.core.names.remove(&prepared.name);
+        self.core.belongings.freed(self.client.id, &prepared.name);
     }
 
     pub(super) async fn no_statement(&mut self, name: &[u8]) -> Result<(), Lost> {
@@ -108,11 +139,14 @@ impl Batch<'_> {
     /// A message with the client's own names in it.
     pub(super) fn own_names(&self, message: &[u8]) -> Vec<u8> {
         let mut text = String::from_utf8_lossy(message).into_owned();
-        for (name, prepared) in &self.client.statements {
-            if prepared.name.is_empty() {
+        let naming = self.naming.iter().map(|(physical, own)| (own, physical));
+        let all = self.client.statements.iter();
+        let all = all.map(|(own, prepared)| (own, &prepared.name));
+        for (name, physical) in naming.chain(all) {
+            if physical.is_empty() {
                 continue;
             }
-            let physical = format!("\"{}\"", String::from_utf8_lossy(&prepared.name));
+            let physical = format!("\"{}\"", String::from_utf8_lossy(physical));
             if text.contains(&physical) {
                 let own = format!("\"{}\"", String::from_utf8_lossy(name));
                 text = text.replace(&physical, &own);

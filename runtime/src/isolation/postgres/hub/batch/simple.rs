@@ -6,7 +6,6 @@ use crate::isolation::postgres::frame::{
 };
 use crate::isolation::postgres::settings::Settings;
 use crate::isolation::postgres::sql::{Direction, Kind, Statement, split};
-use crate::isolation::postgres::stack::{Guard, Savepoint};
 use bytes::BytesMut;
 
 /// Where the server's parser is written: an error from there means that nothing of a string was run.
@@ -103,8 +102,10 @@ impl Batch<'_> {
         }
         self.keep();
         if !self.in_block() {
+            self.close_cursors(&[]);
             let locals = std::mem::take(&mut self.locals);
             self.unset_locals(&locals);
+            self.publish();
             self.end_temporaries();
         }
     }
@@ -242,48 +243,18 @@ impl Batch<'_> {
         sql: &[u8],
         counts: impl Fn(&[u8]) -> bool,
     ) -> Result<bool, Lost> {
-        let own = self.protect();
-        to_server::parse(self.core.session.extended(), "", sql, Oids::NONE);
-        self.core.session.sync();
-        let (mut refused, mut undo) = (None, false);
-        loop {
-            let frame = self.next().await?;
-            match frame.view().tag() {
-                b'Z' => break,
-                b'E' => {
-                    undo = true;
-                    if let Ok(Server::ErrorResponse(fields)) = Server::read(frame.view()) {
-                        let file = fields.get(b'F').unwrap_or_default();
-                        refused = counts(file).then_some(frame.clone());
-                    }
-                }
-                _ => {}
+        let answers = self
+            .probe(|out| to_server::parse(out, "", sql, Oids::NONE))
+            .await?;
+        for frame in &answers {
+            if let Ok(Server::ErrorResponse(fields)) = Server::read(frame.view())
+                && counts(fields.get(b'F').unwrap_or_default())
+            {
+                self.server_error(frame);
+                return Ok(false);
             }
         }
-        if undo {
-            self.roll_back_to(own.0.to_string().into_bytes());
-        }
-        if own.1 {
-            let release = format!("RELEASE {}", own.0);
-            self.core.session.internal(release.into_bytes());
-        }
-        if let Some(error) = &refused {
-            self.server_error(error);
-        }
-        Ok(refused.is_none())
-    }
-
-    /// A savepoint that an error may go back to, and whether it is only for that.
-    fn protect(&mut self) -> (Savepoint, bool) {
-        self.enter();
-        if let (false, Guard::Fresh(savepoint)) = (self.is_top(), self.core.stack.guard) {
-            return (savepoint, false);
-        }
-        let own = self.core.stack.next_savepoint();
-        self.core
-            .session
-            .internal(format!("SAVEPOINT {own}").into_bytes());
-        (own, true)
+        Ok(true)
     }
 }
 

@@ -43,6 +43,8 @@ impl Batch<'_> {
         let ran = joins && self.ran;
         let open = self.core.stack.begin(id, savepoint, modes, before);
         open.ran = ran;
+        open.notices = std::mem::take(&mut self.notices);
+        open.channels = std::mem::take(&mut self.channels);
         open.deferring = !deferred.is_empty();
         open.deferred = deferred;
         if open.deferring && !self.deferring {
@@ -117,8 +119,9 @@ impl Batch<'_> {
     }
 
     /// By frames that do not fail if it is closed already.
-    fn close_cursors(&mut self, cursors: &[Box<[u8]>]) {
-        let portals = self.client.portals.drain().map(|(name, _)| name);
+    pub(super) fn close_cursors(&mut self, cursors: &[Box<[u8]>]) {
+        let portals = self.client.portals.drain();
+        let portals = portals.filter_map(|(name, portal)| (!portal.is_ours).then_some(name));
         let all: Vec<_> = portals.chain(cursors.iter().cloned()).collect();
         if all.is_empty() {
             return;
