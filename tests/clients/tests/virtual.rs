@@ -1,7 +1,10 @@
 //! The same stories by way of `sandbox.database_url()`: other drivers and programs as a test's own, on its one session.
 
+mod own;
+
 use heirloom::{Sandbox, sandboxed};
 use heirloom_clients::{MIGRATIONS, diesel, pg_dump, psql, psycopg, sea, sqlx08, tokio_postgres};
+use own::Own;
 
 async fn url(sandbox: &Sandbox) -> String {
     sandbox.database_url().await.expect("a session")
@@ -37,6 +40,7 @@ stories! {
 
 #[sandboxed(migrator = MIGRATIONS)]
 async fn pg_dump_dumps_the_same(sandbox: Sandbox) {
-    let url = url(&sandbox).await;
-    pg_dump::dumps_the_same(&url, &url).await;
+    let real = Own::new("dump_real").await;
+    pg_dump::dumps_the_same(&url(&sandbox).await, &real.url).await;
+    real.drop().await;
 }

@@ -197,6 +197,8 @@ impl Batch<'_> {
             quoted(&mark.name)
         };
         self.roll_back_to(savepoint);
+        // It stood above that.
+        self.core.stack.guard = Guard::None;
         self.undone(&mark);
         self.restore(&mark.applied, &mark.settings);
     }

@@ -86,11 +86,7 @@ impl Batch<'_> {
         types: Oids<'_>,
         (kind, sql, key): (Kind, Bytes, Option<Key>),
     ) -> Result<(), Lost> {
-        let query = if is_ours(&kind) {
-            IN_ITS_PLACE
-        } else {
-            query
-        };
+        let query = if is_ours(&kind) { IN_ITS_PLACE } else { query };
         let query = match self.with_own_names(&kind, query, &sql) {
             Ok(query) => query,
             Err(missing) => return self.no_statement(&missing).await,
