@@ -198,3 +198,22 @@ async fn the_real_server_is_not_changed(_pool: PgPool) {
     let mut outside = connect(&url()).await;
     outside.ping().await.expect("it is there");
 }
+
+/// The test's own thread waits for the program, and with it whatever the test's runtime serves.
+#[sandboxed]
+async fn another_process_is_served_while_the_test_is_blocked(sandbox: Sandbox, pool: PgPool) {
+    sign_up(&pool, 1).await.expect("a row");
+    let url = sandbox.database_url().await.expect("a session");
+    for (statement, seen) in [
+        ("SELECT count(*) FROM guests", "1"),
+        ("INSERT INTO guests (id, email) VALUES (2, 'psql')", "INSERT 0 1"),
+    ] {
+        let psql = std::process::Command::new("psql")
+            .args(["-X", "-A", "-t", "-c", statement, &url])
+            .output()
+            .expect("psql is there");
+        let said = String::from_utf8_lossy(&psql.stdout);
+        assert_eq!(said.trim(), seen, "{psql:?}");
+    }
+    assert_eq!(count(&pool).await, 2);
+}
