@@ -79,6 +79,10 @@ pub(super) struct Batch<'a> {
     known: Deferred,
     /// Whether a query was run since the batch, or a transaction that it ended in between, began.
     ran: bool,
+    /// Whether constraints are to be deferred before a query is run, as the role may not be allowed to later.
+    early_deferral: bool,
+    /// Cursors that were declared since then, outside of a transaction block.
+    cursors: Vec<Box<[u8]>>,
     /// What was notified since then, and channels listened to from its end on, or no more.
     notices: Vec<Notification>,
     channels: Vec<(Option<Box<[u8]>>, bool)>,
@@ -118,6 +122,8 @@ impl<'a> Batch<'a> {
             checking: false,
             known: Deferred::default(),
             ran: false,
+            early_deferral: false,
+            cursors: Vec::new(),
             notices: Vec::new(),
             channels: Vec::new(),
             temporaries,
@@ -253,6 +259,7 @@ impl<'a> Batch<'a> {
     fn begins_anew(&mut self) {
         self.guarded = false;
         self.ran = false;
+        self.early_deferral = false;
         self.before = self.client.settings.clone();
         self.temporaries = self.client.temporaries.len();
     }
@@ -272,6 +279,7 @@ impl<'a> Batch<'a> {
             self.client.portals.clear();
             self.notices.clear();
             self.channels.clear();
+            self.cursors.clear();
         }
         if self.core.stack.has(id) {
             self.client.status = Status::Failed;
@@ -282,6 +290,8 @@ impl<'a> Batch<'a> {
     }
 
     fn roll_back_to(&mut self, savepoint: Vec<u8>) {
+        let own = self.core.stack.of(self.client.id);
+        self.unsettled |= !self.locals.is_empty() || own.is_some_and(|own| !own.locals.is_empty());
         let mut sql = b"ROLLBACK TO ".to_vec();
         sql.extend(savepoint);
         self.core.session.internal(sql);

@@ -2,13 +2,29 @@
 
 use super::{Batch, Lost};
 use crate::isolation::postgres::frame::{Fields, Frame, Server, View};
+use std::borrow::Cow;
+
+/// Blanks up to here are sent in front of a statement.
+const LONG: usize = 4096;
 
 impl Batch<'_> {
     /// Runs statements by the simple protocol; whether all of them worked.
     pub(super) async fn run(&mut self, sql: &[u8]) -> Result<bool, Lost> {
         self.enter();
-        self.core.session.query(sql);
+        let sql = self.placed(sql);
+        self.core.session.query(&sql);
         self.answers().await
+    }
+
+    /// A statement where it stands in its string, so that the server has the right positions: errors may be in what was
+    /// prepared before, too. A string may be long, and then they are moved.
+    fn placed<'s>(&mut self, sql: &'s [u8]) -> Cow<'s, [u8]> {
+        if self.offset == 0 || self.offset > LONG {
+            return Cow::Borrowed(sql);
+        }
+        let mut placed = vec![b' '; std::mem::take(&mut self.offset)];
+        placed.extend_from_slice(sql);
+        Cow::Owned(placed)
     }
 
     /// As [`Batch::run`], and asks whether constraints hold afterwards, in the same round trip.

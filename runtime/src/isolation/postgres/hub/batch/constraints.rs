@@ -36,7 +36,7 @@ impl Batch<'_> {
     pub(super) fn defers(&self) -> bool {
         let known = self.core.session.deferred.as_deref();
         let any = known.is_some_and(|all| !all.is_empty());
-        any && self.ran && !self.deferring && !self.in_block()
+        any && (self.ran || self.early_deferral) && !self.deferring && !self.in_block()
     }
 
     /// The statement that defers them, whatever the connection's role may do.

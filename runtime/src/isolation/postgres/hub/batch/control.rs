@@ -76,8 +76,10 @@ impl Batch<'_> {
                 cursor,
                 hold: false,
             } => {
-                if let Some(open) = self.core.stack.of(self.client.id) {
-                    open.cursors.push(cursor.as_bytes().into());
+                let name = cursor.as_bytes().into();
+                match self.core.stack.of(self.client.id) {
+                    Some(open) => open.cursors.push(name),
+                    None => self.cursors.push(name),
                 }
             }
             // Sequences' last values are the session's.
@@ -201,7 +203,6 @@ impl Batch<'_> {
                     return Ok(());
                 }
                 self.keep();
-                self.close_cursors(&[]);
                 self.publish();
                 self.end_temporaries();
             } else {
@@ -209,6 +210,8 @@ impl Batch<'_> {
             }
             self.begins_anew();
         }
+        let cursors = std::mem::take(&mut self.cursors);
+        self.close_cursors(&cursors);
         self.done(what);
         Ok(())
     }

@@ -20,7 +20,13 @@ impl Batch<'_> {
 
     /// Whether the connection's statements only read, unless their transaction says otherwise.
     pub(super) fn only_reads(&self) -> bool {
-        self.client.settings.get(READ_ONLY).is_some_and(is_on)
+        // What was set since the statement's transaction began is about the next one.
+        let settings = if self.guarded {
+            &self.before
+        } else {
+            &self.client.settings
+        };
+        settings.get(READ_ONLY).is_some_and(is_on)
     }
 
     /// The modes of the transaction that the next statement is in.

@@ -102,7 +102,8 @@ impl Batch<'_> {
         }
         self.keep();
         if !self.in_block() {
-            self.close_cursors(&[]);
+            let cursors = std::mem::take(&mut self.cursors);
+            self.close_cursors(&cursors);
             let locals = std::mem::take(&mut self.locals);
             self.unset_locals(&locals);
             self.publish();
@@ -218,7 +219,8 @@ impl Batch<'_> {
             return self.refuse_failed().await;
         }
         self.offset = characters(sql, statement.range.start, counted);
-        if kind.takes_snapshot() {
+        self.early_deferral |= matches!(kind, Kind::Set(_));
+        if kind.takes_snapshot() || self.early_deferral {
             self.defer().await?;
         }
         self.control(kind, statement.text).await?;

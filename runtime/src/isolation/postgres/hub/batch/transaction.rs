@@ -43,6 +43,7 @@ impl Batch<'_> {
         let ran = joins && self.ran;
         let open = self.core.stack.begin(id, savepoint, modes, before);
         open.ran = ran;
+        open.cursors = std::mem::take(&mut self.cursors);
         open.notices = std::mem::take(&mut self.notices);
         open.channels = std::mem::take(&mut self.channels);
         open.deferring = !deferred.is_empty();
@@ -147,6 +148,7 @@ impl Batch<'_> {
             return;
         };
         self.end_those(above);
+        self.unsettled |= !own.locals.is_empty();
         self.roll_back_to(own.savepoint.to_string().into_bytes());
         self.core.stack.guard = Guard::Fresh(own.savepoint);
         let beginning = &own.marks[0];
