@@ -292,7 +292,7 @@ pub enum Error {
     /// A test's connections, which share one session, did something that on a server would have ended otherwise.
     #[cfg(all(feature = "sandbox", feature = "_database"))]
     #[error(
-        "in `{owner}`, on repo `{repo}`, the one session of its connections could not do as a server does: {what}\n\n  help: a test that needs this takes a database of its own: `isolation = \"database\"`"
+        "in `{owner}`, on repo `{repo}`, the one session of its connections could not do as a server does:\n  {what}\n\n  help: a test that needs this takes a database of its own: `isolation = \"database\"`"
     )]
     Diverged {
         /// The test.

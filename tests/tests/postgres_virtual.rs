@@ -206,7 +206,10 @@ async fn another_process_is_served_while_the_test_is_blocked(sandbox: Sandbox, p
     let url = sandbox.database_url().await.expect("a session");
     for (statement, seen) in [
         ("SELECT count(*) FROM guests", "1"),
-        ("INSERT INTO guests (id, email) VALUES (2, 'psql')", "INSERT 0 1"),
+        (
+            "INSERT INTO guests (id, email) VALUES (2, 'psql')",
+            "INSERT 0 1",
+        ),
     ] {
         let psql = std::process::Command::new("psql")
             .args(["-X", "-A", "-t", "-c", statement, &url])

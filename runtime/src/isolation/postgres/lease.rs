@@ -128,11 +128,11 @@ impl VirtualLease {
         if let (Some(session), Some(slot)) = (left.session, slot) {
             slot.give_back(session);
         }
-        for what in left.journal {
+        if !left.journal.is_empty() {
             done.errors.push(Error::Diverged {
                 owner: name.clone(),
                 repo: self.tenant.repo,
-                what,
+                what: listed(&left.journal),
             });
         }
         if verdict == Verdict::Keep {
@@ -150,6 +150,16 @@ fn options(sockets: &Sockets, number: u16, token: &str, ready: &Ready) -> PgConn
         .username(token)
         .database(ready.config().database())
         .ssl_mode(PgSslMode::Disable)
+}
+
+/// A line for each, but not for all of very many.
+fn listed(journal: &[String]) -> String {
+    const SHOWN: usize = 10;
+    let mut lines: Vec<_> = journal.iter().take(SHOWN).cloned().collect();
+    if let Some(more) = journal.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        lines.push(format!("and {more} more"));
+    }
+    lines.join("\n  ")
 }
 
 /// As a part of a URL. A directory in the place of a host is what every driver takes for that of a socket.

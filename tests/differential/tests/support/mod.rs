@@ -37,7 +37,7 @@ pub(crate) fn with_databases<F: Future>(
     })
 }
 
-async fn server() -> Endpoint {
+pub(crate) async fn server() -> Endpoint {
     match std::env::var("DATABASE_URL") {
         Ok(url) => Endpoint::from_url(&url).unwrap(),
         Err(_) => throwaway().await,

@@ -268,7 +268,10 @@ impl<'a> Batch<'a> {
     fn heal(&mut self) {
         let id = self.client.id;
         if self.is_top() {
-            self.heal_transaction();
+            // What only we refused has done nothing to the session, in which others' work may stand by now.
+            if self.core.session.is_failed() {
+                self.heal_transaction();
+            }
         } else if let Guard::Fresh(savepoint) | Guard::Used(savepoint) = self.core.stack.guard
             && self.guarded
         {

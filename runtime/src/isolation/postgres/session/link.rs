@@ -134,6 +134,10 @@ impl Link {
         self.unanswered == own.count()
     }
 
+    pub(super) fn is_failed(&self) -> bool {
+        self.status == Status::Failed && self.internal.is_empty()
+    }
+
     /// Whether there are frames behind the last Sync.
     pub(super) fn is_unsynced(&self) -> bool {
         self.unsynced

@@ -119,6 +119,11 @@ impl Session {
         self.link.drain().await
     }
 
+    /// Whether its transaction has failed, and nothing is on its way that makes it good.
+    pub(crate) fn is_failed(&self) -> bool {
+        self.link.is_failed()
+    }
+
     /// Whether nothing that was asked for is outstanding.
     pub(crate) fn is_at_rest(&self) -> bool {
         self.link.is_at_rest()
