@@ -67,6 +67,10 @@ pub(super) struct Batch<'a> {
     steps: VecDeque<Step>,
     /// The statement that the server's error is about: its name there, and the client's.
     naming: Option<(Box<[u8]>, Box<[u8]>)>,
+    /// Where a name ends that is longer on the server, in its statement, and by how much: positions behind it are moved.
+    shift: Option<(usize, usize)>,
+    /// Whether that is where a prepared statement is executed.
+    executing: bool,
     /// A frame that was read too early.
     early: Option<Frame>,
     /// What says that a statement was done, as long as constraints may have something against it.
@@ -116,6 +120,8 @@ impl<'a> Batch<'a> {
             overflowing: false,
             steps: VecDeque::new(),
             naming: None,
+            shift: None,
+            executing: false,
             early: None,
             held: None,
             holding: false,

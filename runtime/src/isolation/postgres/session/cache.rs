@@ -19,6 +19,8 @@ pub(crate) struct Prepared {
     pub(crate) sql: Bytes,
     /// What Describe answers: both frames.
     pub(crate) described: OnceLock<Bytes>,
+    /// The name on the server of the statement that it executes, where it is another than in its text.
+    pub(crate) executes: Option<Box<[u8]>>,
     /// Whether others use it as well, so that it stays when one of them closes it.
     pub(crate) shared: bool,
 }
@@ -31,6 +33,7 @@ impl Prepared {
             kind: Kind::Other,
             sql: Bytes::new(),
             described: OnceLock::new(),
+            executes: None,
             shared: true,
         }
     }

@@ -22,7 +22,11 @@ impl Batch<'_> {
         if self.offset == 0 || self.offset > LONG {
             return Cow::Borrowed(sql);
         }
-        let mut placed = vec![b' '; std::mem::take(&mut self.offset)];
+        let blanks = std::mem::take(&mut self.offset);
+        if let Some((end, _)) = &mut self.shift {
+            *end += blanks;
+        }
+        let mut placed = vec![b' '; blanks];
         placed.extend_from_slice(sql);
         Cow::Owned(placed)
     }
@@ -111,7 +115,7 @@ impl Batch<'_> {
     }
 
     fn needs_words(&self, fields: Fields<'_>) -> bool {
-        let moved = self.offset > 0 && fields.get(b'P').is_some();
+        let moved = (self.offset > 0 || self.shift.is_some()) && fields.get(b'P').is_some();
         let own_name = || fields.message().windows(9).any(|part| part == b"heirloom_");
         moved || matches!(fields.code(), b"2D000" | b"25001" | b"55P03") || own_name()
     }

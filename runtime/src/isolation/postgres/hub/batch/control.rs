@@ -1,10 +1,10 @@
 //! Statements that are about transactions, or about what connections do not share.
 
 use super::{Batch, Lost};
+use bytes::BytesMut;
 use crate::isolation::postgres::frame::to_client;
 use crate::isolation::postgres::sql::{Discarded, Kind, Modes, Name};
-use crate::isolation::postgres::stack::{Guard, Savepoint};
-use bytes::BytesMut;
+use crate::isolation::postgres::stack::Guard;
 
 impl Batch<'_> {
     /// Carries out a statement that cannot just be sent; in a failed transaction only one that ends it.
@@ -203,6 +203,8 @@ impl Batch<'_> {
                     return Ok(());
                 }
                 self.keep();
+                let locals = std::mem::take(&mut self.locals);
+                self.unset_locals(&locals);
                 self.publish();
                 self.end_temporaries();
             } else {
@@ -295,19 +297,8 @@ impl Batch<'_> {
             "25P01",
             "SET CONSTRAINTS can only be used in transaction blocks",
         );
-        if self.run(sql).await?
-            && let Some(savepoint) = self.guard()
-        {
-            self.roll_back_to(savepoint.to_string().into_bytes());
-        }
+        // It holds until what it is in has ended, which is soon.
+        self.deferring = self.run(sql).await?;
         Ok(())
-    }
-
-    /// The savepoint before what is being run.
-    pub(super) fn guard(&self) -> Option<Savepoint> {
-        match self.core.stack.guard {
-            Guard::Fresh(savepoint) | Guard::Used(savepoint) => Some(savepoint),
-            Guard::None => None,
-        }
     }
 }

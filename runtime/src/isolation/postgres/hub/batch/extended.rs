@@ -210,7 +210,7 @@ impl Batch<'_> {
                 b'E' => {
                     self.take_back();
                     self.server_error(&frame);
-                    self.naming = None;
+                    (self.naming, self.shift, self.executing) = (None, None, false);
                     if *until == Until::Steps {
                         return Ok(true);
                     }
@@ -233,6 +233,12 @@ impl Batch<'_> {
     fn take_back(&mut self) {
         if let Some(step) = self.steps.front() {
             self.naming = Self::named_in(step);
+            if let What::Execute(prepared) = &step.what
+                && let (Kind::Execute(name), Some(physical)) = (&prepared.kind, &prepared.executes)
+            {
+                self.shift = super::names::shift(name, physical);
+                self.executing = true;
+            }
         }
         while let Some(step) = self.steps.pop_back() {
             match step.undo {

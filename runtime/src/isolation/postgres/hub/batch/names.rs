@@ -22,6 +22,7 @@ impl Batch<'_> {
             Some(_) => self.core.session.cache.name(),
         };
         self.core.session.prepared_by_sql = true;
+        self.shift = shift(name, &physical);
         if self.run(&renamed(sql, name, &physical)).await? {
             self.core.names.insert(physical.clone(), self.client.id);
             self.core.belongings.statement(self.client.id, &physical);
@@ -30,11 +31,13 @@ impl Batch<'_> {
                 kind: Kind::Other,
                 sql: Bytes::new(),
                 described: OnceLock::new(),
+                executes: None,
                 shared: false,
             };
             let name = name.as_bytes().into();
             self.client.statements.insert(name, Arc::new(prepared));
         }
+        self.shift = None;
         Ok(())
     }
 
@@ -45,6 +48,7 @@ impl Batch<'_> {
         } else {
             &old.name
         };
+        self.shift = shift(name, physical);
         if self.run(&renamed(sql, name, physical)).await? {
             // The other one is ours alone.
             let message = format!("prepared statement \"{name}\" already exists");
@@ -53,6 +57,7 @@ impl Batch<'_> {
             to_server::close(&mut frames, Target::Statement(physical));
             self.core.session.internal_frames(&frames);
         }
+        self.shift = None;
         Ok(())
     }
 
@@ -60,7 +65,10 @@ impl Batch<'_> {
     pub(super) async fn execute(&mut self, name: &Name, sql: &[u8]) -> Result<(), Lost> {
         match self.client.statements.get(name.as_bytes()).cloned() {
             Some(prepared) => {
+                self.shift = shift(name, &prepared.name);
+                self.executing = true;
                 self.run(&renamed(sql, name, &prepared.name)).await?;
+                (self.executing, self.shift) = (false, None);
                 Ok(())
             }
             None => self.no_statement(name.as_bytes()).await,
@@ -70,8 +78,10 @@ impl Batch<'_> {
     /// `DEALLOCATE`
     pub(super) async fn deallocate(&mut self, name: Option<&Name>) -> Result<(), Lost> {
         let Some(name) = name else {
-            let all: Vec<_> = self.client.statements.drain().collect();
-            for (_, prepared) in all {
+            // The one without a name is none of SQL's.
+            let named = |name: &[u8]| !name.is_empty();
+            let all = self.client.statements.extract_if(|name, _| named(name));
+            for (_, prepared) in all.collect::<Vec<_>>() {
                 self.free(&prepared);
             }
             to_client::command_complete(self.out(), "DEALLOCATE ALL");
@@ -87,22 +97,37 @@ impl Batch<'_> {
         }
     }
 
-    /// A text that names other prepared statements, with the names they have on the server.
+    /// The name on the server of the statement that another one executes. There may be none yet: the server looks for it
+    /// only when it is executed.
+    pub(super) fn executed_by(&self, kind: &Kind) -> Result<Option<Box<[u8]>>, Box<[u8]>> {
+        let Kind::Execute(name) = kind else {
+            return Ok(None);
+        };
+        match self.client.statements.get(name.as_bytes()) {
+            Some(prepared) => Ok(Some(prepared.name.clone())),
+            None if self.core.names.contains_key(name.as_bytes()) => Err(name.as_bytes().into()),
+            None => Ok(None),
+        }
+    }
+
+    /// A query whose one statement is a text that names another prepared statement, with the name that it has on the
+    /// server.
     pub(super) fn with_own_names<'q>(
         &self,
         kind: &Kind,
         query: &'q [u8],
         text: &[u8],
-    ) -> Result<Cow<'q, [u8]>, Box<[u8]>> {
-        let Kind::Execute(name) = kind else {
-            return Ok(Cow::Borrowed(query));
+        executes: Option<&[u8]>,
+    ) -> Cow<'q, [u8]> {
+        let (Kind::Execute(name), Some(physical)) = (kind, executes) else {
+            return Cow::Borrowed(query);
         };
-        match self.client.statements.get(name.as_bytes()) {
-            Some(prepared) => Ok(Cow::Owned(renamed(text, name, &prepared.name))),
-            None if self.core.names.contains_key(name.as_bytes()) => Err(name.as_bytes().into()),
-            // The server does not look for it before it is executed.
-            None => Ok(Cow::Borrowed(query)),
-        }
+        let mut windows = query.windows(text.len().max(1));
+        let at = windows.position(|window| window == text).unwrap_or(0);
+        let blanks = query[..at].iter().filter(|&&byte| byte & 0xc0 != 0x80);
+        let mut own = vec![b' '; blanks.count()];
+        own.extend(renamed(text, name, physical));
+        Cow::Owned(own)
     }
 
     /// A statement that nobody uses any more.
@@ -149,6 +174,17 @@ impl Batch<'_> {
         }
         text.into_bytes()
     }
+}
+
+/// Where a name ends as the client wrote it, and how much longer it is on the server.
+pub(super) fn shift(name: &Name, physical: &[u8]) -> Option<(usize, usize)> {
+    let at = name.at();
+    let longer = super::transaction::quoted(physical)
+        .len()
+        .checked_sub(at.len());
+    longer
+        .filter(|_| name.as_bytes() != physical)
+        .map(|longer| (at.end, longer))
 }
 
 /// A statement with another name in the place of this one.

@@ -7,6 +7,9 @@ use bytes::{BufMut as _, BytesMut};
 /// What to do about everything that needs more than one session can give.
 pub(in crate::isolation::postgres::hub) const ADVICE: &str = "This test's connections share one transaction that is never committed. A test that needs this takes a database of its own: #[sandboxed(isolation = \"database\")].";
 
+/// A column or a table is not there: errors of a statement that was prepared before, not of where it is executed.
+const ELSEWHERE: &[&[u8]] = &[b"42P01", b"42703"];
+
 impl Batch<'_> {
     /// An error of our own; what the server has to say so far comes first.
     pub(super) async fn error(
@@ -79,6 +82,9 @@ impl Batch<'_> {
             b"55P03" => self.shared.lock_advice(),
             _ => None,
         };
+        if self.executing && ELSEWHERE.contains(&fields.code()) {
+            self.shift = None;
+        }
         let mut body = BytesMut::new();
         for (code, value) in fields.iter() {
             body.put_u8(code);
@@ -111,7 +117,11 @@ impl Batch<'_> {
         let number = number.and_then(|number| number.parse::<usize>().ok());
         number.map_or_else(
             || position.to_vec(),
-            |number| (number + self.offset).to_string().into_bytes(),
+            |number| {
+                let behind = self.shift.filter(|(end, longer)| number > end + longer);
+                let number = number - behind.map_or(0, |(_, longer)| longer);
+                (number + self.offset).to_string().into_bytes()
+            },
         )
     }
 }

@@ -46,21 +46,14 @@ impl Batch<'_> {
     /// Outside of a transaction it holds for no time at all.
     async fn set_local(&mut self, setting: &Setting, sql: &[u8]) -> Result<(), Lost> {
         let name = setting.name.as_bytes();
-        if self.in_any_block() {
-            if self.run(sql).await? {
-                if setting.to == Assigned::Default {
-                    self.to_beginning(name, true);
-                }
-                self.is_local(name);
-            }
-            return Ok(());
+        if !self.in_any_block() {
+            self.warn("25P01", "SET LOCAL can only be used in transaction blocks");
         }
-        self.warn("25P01", "SET LOCAL can only be used in transaction blocks");
-        if self.run(sql).await?
-            && let Some(savepoint) = self.guard()
-        {
-            self.roll_back_to(savepoint.to_string().into_bytes());
-            self.unsettled = true;
+        if self.run(sql).await? {
+            if setting.to == Assigned::Default {
+                self.to_beginning(name, true);
+            }
+            self.is_local(name);
         }
         Ok(())
     }

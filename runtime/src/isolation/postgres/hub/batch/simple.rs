@@ -219,7 +219,7 @@ impl Batch<'_> {
             return self.refuse_failed().await;
         }
         self.offset = characters(sql, statement.range.start, counted);
-        self.early_deferral |= matches!(kind, Kind::Set(_));
+        self.early_deferral |= matches!(kind, Kind::Set(_) | Kind::SetConstraints(_));
         if kind.takes_snapshot() || self.early_deferral {
             self.defer().await?;
         }

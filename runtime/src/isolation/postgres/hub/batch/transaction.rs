@@ -44,6 +44,7 @@ impl Batch<'_> {
         let open = self.core.stack.begin(id, savepoint, modes, before);
         open.ran = ran;
         open.cursors = std::mem::take(&mut self.cursors);
+        open.locals = std::mem::take(&mut self.locals);
         open.notices = std::mem::take(&mut self.notices);
         open.channels = std::mem::take(&mut self.channels);
         open.deferring = !deferred.is_empty();

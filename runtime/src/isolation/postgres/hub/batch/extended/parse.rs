@@ -29,15 +29,15 @@ impl Batch<'_> {
         }
         if self.is_doomed() && kind != Kind::Empty && !kind.ends_failed_transaction() {
             self.settle().await?;
-            if !self.failed && self.is_parsed(query).await? {
-                self.refuse_failed().await?;
-            }
-            return Ok(());
+            return self.refuse_parse(query).await;
         }
         self.shared.note(query);
         self.remember(query);
         if is_analyzed(&kind) {
             self.prepare_to_run(&kind).await?;
+            if self.failed {
+                return Ok(());
+            }
         }
         if let Some(old) = self.client.statements.get(name).cloned() {
             return self.parse_again(name, query, types, (kind, old)).await;
@@ -46,7 +46,7 @@ impl Batch<'_> {
         if is_ours(&kind) && types.iter().next().is_none() {
             return self.parse_ours(name, kind, sql).await;
         }
-        let key = self.key(frame, query, types);
+        let key = self.key(&kind, frame, query, types);
         if let Some(prepared) = key
             .as_ref()
             .and_then(|key| self.core.session.cache.get(key))
@@ -57,6 +57,18 @@ impl Batch<'_> {
             return Ok(());
         }
         self.parse_anew(name, query, types, (kind, sql, key)).await
+    }
+
+    /// In a failed transaction: what cannot be read is refused for that.
+    async fn refuse_parse(&mut self, query: &[u8]) -> Result<(), Lost> {
+        if self.failed || !self.is_parsed(query).await? {
+            return Ok(());
+        }
+        if only(query, self.client.strings()) == Only::Several {
+            let message = "cannot insert multiple commands into a prepared statement";
+            return self.error("42601", message, None).await;
+        }
+        self.refuse_failed().await
     }
 
     /// A statement that gets to the server only with parameters, or in a portal with a name.
@@ -70,6 +82,7 @@ impl Batch<'_> {
             kind,
             sql,
             described: OnceLock::new(),
+            executes: None,
             shared: true,
         };
         let prepared = Arc::new(prepared);
@@ -86,11 +99,16 @@ impl Batch<'_> {
         types: Oids<'_>,
         (kind, sql, key): (Kind, Bytes, Option<Key>),
     ) -> Result<(), Lost> {
-        let query = if is_ours(&kind) { IN_ITS_PLACE } else { query };
-        let query = match self.with_own_names(&kind, query, &sql) {
-            Ok(query) => query,
+        let query = if is_ours(&kind) {
+            IN_ITS_PLACE
+        } else {
+            query
+        };
+        let executes = match self.executed_by(&kind) {
+            Ok(executes) => executes,
             Err(missing) => return self.no_statement(&missing).await,
         };
+        let query = self.with_own_names(&kind, query, &sql, executes.as_deref());
         self.enter();
         let physical = self.core.session.cache.name();
         to_server::parse(self.core.session.extended(), &physical, &query, types);
@@ -99,6 +117,7 @@ impl Batch<'_> {
             kind,
             sql,
             described: OnceLock::new(),
+            executes,
             shared: key.is_some(),
         });
         if key.is_none() {
@@ -144,14 +163,51 @@ impl Batch<'_> {
     }
 
     /// What others may use as well: not what depends on when it was read.
-    fn key(&self, frame: &Frame, query: &[u8], types: Oids<'_>) -> Option<Key> {
+    fn key(&self, kind: &Kind, frame: &Frame, query: &[u8], types: Oids<'_>) -> Option<Key> {
         let timely = [&b"'now"[..], b"'today", b"'tomorrow", b"'yesterday"];
-        if !self.core.session.cache.is_fresh() || timely.iter().any(|word| contains(query, word)) {
+        let refers = matches!(kind, Kind::Execute(_));
+        if refers || !self.core.session.cache.is_fresh() || timely.iter().any(|word| contains(query, word)) {
             return None;
         }
         let types = frame.part(types.as_bytes());
         let settings = self.client.settings.fingerprint();
         Some((frame.part(query), types, settings))
+    }
+
+    /// A statement that executes another may have been prepared when that one was not there, or was another: then it
+    /// is prepared again.
+    pub(super) fn renewed(&mut self, own: &[u8], prepared: Arc<Prepared>) -> Arc<Prepared> {
+        let Ok(executes) = self.executed_by(&prepared.kind) else {
+            return prepared;
+        };
+        if prepared.executes == executes || !is_private(&prepared) {
+            return prepared;
+        }
+        let physical = self.core.session.cache.name();
+        let sql = prepared.sql.clone();
+        let query = self.with_own_names(&prepared.kind, &sql, &sql, executes.as_deref());
+        let frames = self.core.session.extended();
+        to_server::parse(frames, &physical, &query, Oids::NONE);
+        to_server::close(frames, Target::Statement(&prepared.name));
+        let belongings = &mut self.core.belongings;
+        belongings.statement(self.client.id, &physical);
+        let renewed = Arc::new(Prepared {
+            name: physical,
+            kind: prepared.kind.clone(),
+            sql,
+            described: OnceLock::new(),
+            executes,
+            shared: false,
+        });
+        let undo = Undo::Statement(own.into(), Some(Arc::clone(&prepared)));
+        self.steps.push_back(Step {
+            what: What::Quiet,
+            undo: Some(undo),
+        });
+        self.steps.push_back(Step::of(What::Forget(prepared)));
+        let statements = &mut self.client.statements;
+        statements.insert(own.into(), Arc::clone(&renewed));
+        renewed
     }
 
     /// The client uses this name for something else.

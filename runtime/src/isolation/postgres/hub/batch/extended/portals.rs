@@ -23,10 +23,17 @@ impl Batch<'_> {
         if self.is_doomed() && !self.may_bind(statement, &prepared, rest).await? {
             return Ok(());
         }
+        if self.is_doomed() && !portal.is_empty() && self.client.portals.contains_key(portal) {
+            let name = String::from_utf8_lossy(portal);
+            let message = format!("cursor \"{name}\" already exists");
+            return self.error("42P03", &message, None).await;
+        }
         self.prepare_to_run(&prepared.kind).await?;
         if self.failed {
             return Ok(());
         }
+        self.enter();
+        let prepared = self.renewed(statement, prepared);
         let is_ours = prepared.name.is_empty() && portal.is_empty() && is_simple(rest);
         let old = self.client.portals.get(portal).cloned();
         let bound = Portal {
@@ -75,6 +82,7 @@ impl Batch<'_> {
             kind: Kind::Other,
             sql: prepared.sql.clone(),
             described: OnceLock::new(),
+            executes: None,
             shared: true,
         };
         let what = What::Bind(Arc::new(named), own);
@@ -96,6 +104,10 @@ impl Batch<'_> {
         if self.is_doomed() && self.returns_rows(&prepared).await? {
             return self.refuse_failed().await;
         }
+        if matches!(prepared.kind, Kind::Execute(_)) {
+            self.enter();
+        }
+        let prepared = self.renewed(name, prepared);
         let is_fresh = prepared.shared && self.core.session.cache.is_fresh();
         if let Some(described) = prepared.described.get().filter(|_| is_fresh) {
             let what = What::Ours(described.clone());
@@ -129,6 +141,9 @@ impl Batch<'_> {
                 }
             };
         }
+        if known.is_none() && name.is_empty() {
+            return self.no_portal(name).await;
+        }
         self.enter();
         to_server::describe(self.core.session.extended(), Target::Portal(name));
         self.steps.push_back(Step::of(What::Portal));
@@ -141,6 +156,10 @@ impl Batch<'_> {
         if own.is_some_and(|open| open.cursors.iter().any(|cursor| **cursor == *name)) {
             return self.refuse_failed().await;
         }
+        self.no_portal(name).await
+    }
+
+    async fn no_portal(&mut self, name: &[u8]) -> Result<(), Lost> {
         let name = String::from_utf8_lossy(name);
         let message = format!("portal \"{name}\" does not exist");
         self.error("34000", &message, None).await
@@ -162,6 +181,10 @@ impl Batch<'_> {
         }
         if let Some(portal) = known.as_ref().filter(|_| is_ours(&kind)) {
             return self.execute_ours(name, portal).await;
+        }
+        if known.is_none() && name.is_empty() {
+            // Whatever the server has by this name is not the client's.
+            return self.no_portal(name).await;
         }
         self.runs(&kind);
         if let Some(what) = self.needs_block(&kind) {
@@ -213,6 +236,9 @@ impl Batch<'_> {
         }
         if portal.prepared.kind.takes_snapshot() {
             self.prepare_to_run(&portal.prepared.kind).await?;
+        }
+        if self.failed {
+            return Ok(());
         }
         self.control(&portal.prepared.kind, &portal.prepared.sql)
             .await
