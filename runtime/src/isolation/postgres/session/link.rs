@@ -195,7 +195,6 @@ impl Link {
     pub(super) fn prefix(&mut self, frames: &[u8], answers: usize) {
         debug_assert!(self.nobody_waits(), "answers would be mixed up");
         self.output.extend_from_slice(frames);
-        self.unsynced = true;
         self.internal.push_back(Own::Frames(answers));
     }
 
@@ -366,7 +365,8 @@ impl Link {
         if self.copying {
             self.copy_fail("the test has ended");
         }
-        if self.unsynced {
+        let is_own = |own: &Own| matches!(own, Own::Frames(_));
+        if self.unsynced || self.internal.iter().any(is_own) {
             self.sync();
         }
         while self.unanswered > 0 {

@@ -1,5 +1,6 @@
 //! Statements that are about transactions, or about what connections do not share.
 
+use super::report::ADVICE;
 use super::{Batch, Lost};
 use bytes::BytesMut;
 use crate::isolation::postgres::frame::to_client;
@@ -222,6 +223,11 @@ impl Batch<'_> {
         if !self.in_block() {
             return self.not_in_a_block("SAVEPOINT").await;
         }
+        if !self.is_top() {
+            // It would go with the younger transaction, whatever becomes of this one.
+            let message = "SAVEPOINT in a transaction within which another connection has begun one";
+            return self.error("0A000", message, Some(ADVICE)).await;
+        }
         if self.run(sql).await? {
             let before = self.present();
             let id = self.client.id;
@@ -237,7 +243,12 @@ impl Batch<'_> {
         let Some(at) = self.core.stack.find(self.client.id, name.as_bytes()) else {
             return self.no_savepoint(name).await;
         };
-        if self.run(sql).await?
+        // Younger transactions of others stand on it.
+        let is_buried = !self.is_top();
+        if is_buried {
+            self.done("RELEASE");
+        }
+        if (is_buried || self.run(sql).await?)
             && let Some(open) = self.core.stack.of(self.client.id)
         {
             open.modes = open.marks[at].modes;
@@ -260,6 +271,11 @@ impl Batch<'_> {
             return self.no_savepoint(name).await;
         };
         let above = self.core.stack.take_above(id);
+        if let Some(lowest) = above.last() {
+            // Savepoints of theirs may have the same name.
+            let lowest = lowest.savepoint;
+            self.roll_back_to(format!("{lowest};RELEASE {lowest}").into_bytes());
+        }
         self.end_those(above);
         let Some(open) = self.core.stack.of(id) else {
             return Ok(());
