@@ -259,6 +259,7 @@ impl Batch<'_> {
         let Some(at) = self.core.stack.find(id, name.as_bytes()) else {
             return self.no_savepoint(name).await;
         };
+        self.skip_portals();
         let above = self.core.stack.take_above(id);
         self.end_those(above);
         let Some(open) = self.core.stack.of(id) else {
