@@ -38,6 +38,7 @@ use proc_macro::TokenStream;
 /// | `migrations = "dir"` or `false` | directory of migrations, relative to `Cargo.toml`; `false` for none | `./migrations`, if it exists |
 /// | `migrator = path` | a `static` `Migrator` instead of a directory | none |
 /// | `fixtures("a", "b")`, `fixtures("./a.sql")`, `fixtures(path = "dir", scripts("a"))` | SQL scripts that run before the test, in the forms of `#[sqlx::test]` | none |
+/// | `isolation = "transaction"` | a transaction that is never committed; not on SQLite | the database's own |
 /// | `isolation = "database"` | a private copy of the migrated database | the database's own |
 /// | `isolation = "none"` | a real database outside the sandbox, shared with every other such test of the process; what is committed stays | the database's own |
 /// | `shared = true` or `false` | the test runs alone, and code that nobody owns uses its sessions | `false` |

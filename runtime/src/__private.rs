@@ -33,3 +33,13 @@ macro_rules! __manifest_dir {
     };
 }
 pub use __manifest_dir as manifest_dir;
+
+#[cfg(all(fuzzing, feature = "sandbox", feature = "postgres"))]
+pub fn fuzz_frames(bytes: &[u8]) {
+    crate::isolation::fuzz::frames(bytes);
+}
+
+#[cfg(all(fuzzing, feature = "sandbox", feature = "postgres"))]
+pub fn fuzz_sql(bytes: &[u8]) {
+    crate::isolation::fuzz::query(bytes);
+}

@@ -153,6 +153,41 @@ pub enum Error {
         asked: String,
     },
 
+    /// The database cannot keep sessions apart in the way that was asked for.
+    #[cfg(all(feature = "sandbox", feature = "_database"))]
+    #[error(
+        "`{owner}` asks for isolation `{asked}` on repo `{repo}`, which {database} does not have\n\n  help: {help}"
+    )]
+    NoIsolation {
+        /// The test.
+        owner: String,
+        /// The repo's name.
+        repo: &'static str,
+        /// The kind of database.
+        database: &'static str,
+        /// What was asked for.
+        asked: crate::isolation::Isolation,
+        /// What to write instead.
+        help: &'static str,
+    },
+
+    /// Every session that there may be with the server is taken, and none was given back in time.
+    #[cfg(feature = "sandbox")]
+    #[error(
+        "`{owner}` waited {waited:?} for a session with PostgreSQL, of which this process may have {most}{}\n\n  help: run fewer tests at once (`--test-threads`), or raise the server's max_connections, or HEIRLOOM_MAX_CONNECTIONS if that is set; a test holds one session for each repo it uses",
+        held_by(holders)
+    )]
+    NoFreeSession {
+        /// The test.
+        owner: String,
+        /// For how long.
+        waited: std::time::Duration,
+        /// How many there may be.
+        most: usize,
+        /// Who holds them, and for how long.
+        holders: Vec<String>,
+    },
+
     /// Nothing says where a repo's database is.
     #[cfg(feature = "sandbox")]
     #[error(
@@ -224,15 +259,15 @@ pub enum Error {
     },
 
     /// A fixture named on the attribute failed.
-    #[cfg(feature = "sandbox")]
-    #[error("fixture `{name}` of `{owner}` failed{}", kept_at(kept.as_deref()))]
+    #[cfg(all(feature = "sandbox", feature = "_database"))]
+    #[error("fixture `{name}` of `{owner}` failed{}", kept_at(kept.as_ref()))]
     Fixture {
         /// The fixture, as written on the attribute.
         name: &'static str,
         /// The test.
         owner: String,
         /// Where the database is kept as it was then.
-        kept: Option<std::path::PathBuf>,
+        kept: Option<crate::isolation::Kept>,
         /// The database's own error.
         #[source]
         source: BoxError,
@@ -252,6 +287,20 @@ pub enum Error {
         what: String,
         /// How long the end of the test waited.
         waited: std::time::Duration,
+    },
+
+    /// A test's connections, which share one session, did something that on a server would have ended otherwise.
+    #[cfg(all(feature = "sandbox", feature = "_database"))]
+    #[error(
+        "in `{owner}`, on repo `{repo}`, the one session of its connections could not do as a server does:\n  {what}\n\n  help: a test that needs this takes a database of its own: `isolation = \"database\"`"
+    )]
+    Diverged {
+        /// The test.
+        owner: String,
+        /// The repo.
+        repo: &'static str,
+        /// What happened.
+        what: String,
     },
 
     /// The database refused something that heirloom itself asked of it.
@@ -334,9 +383,15 @@ fn all_of(errors: &[Error]) -> String {
 }
 
 #[cfg(feature = "sandbox")]
-fn kept_at(file: Option<&std::path::Path>) -> String {
-    file.map_or_else(String::new, |file| {
-        format!("\n  the database as it was then: {}", file.display())
+fn held_by(holders: &[String]) -> String {
+    let lines = holders.iter().map(|holder| format!("\n  held by {holder}"));
+    lines.collect()
+}
+
+#[cfg(all(feature = "sandbox", feature = "_database"))]
+fn kept_at(kept: Option<&crate::isolation::Kept>) -> String {
+    kept.map_or_else(String::new, |kept| {
+        format!("\n  the database as it was then: {kept}")
     })
 }
 

@@ -4,6 +4,8 @@
 mod database;
 mod failure;
 mod fixture;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod run;
 mod sandbox;
 #[cfg(feature = "sqlite")]

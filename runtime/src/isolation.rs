@@ -11,9 +11,12 @@ mod schema;
 mod sqlite;
 
 pub(crate) use alone::{Turn, turn};
+#[cfg(all(fuzzing, feature = "postgres"))]
+pub(crate) use postgres::fuzz;
 pub(crate) use schema::Schema;
 
 use crate::error::{Error, Taken};
+use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,6 +34,8 @@ pub struct Tenant {
     pub repo: &'static str,
     /// The owner's name, `module::test`.
     pub name: String,
+    /// What its clients show to be let in.
+    pub token: String,
 }
 
 /// A fixture of the test, run inside its session.
@@ -51,15 +56,60 @@ pub enum Verdict {
     Keep,
 }
 
+/// Where a session's data is kept to look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kept {
+    /// In a file.
+    File(PathBuf),
+    /// In a database on a server.
+    Database {
+        /// Its name.
+        name: String,
+        /// What opens it, as it is typed in a shell; a password is left out.
+        command: String,
+    },
+}
+
+impl fmt::Display for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Database { command, .. } => write!(f, "`{command}`"),
+        }
+    }
+}
+
 /// What became of a session.
 #[derive(Debug, Default)]
 pub struct Closed {
     /// Where its data is kept to look at.
-    pub kept: Option<PathBuf>,
+    pub kept: Option<Kept>,
     /// What went wrong.
     pub errors: Vec<Error>,
+    /// What to think of, if the test has failed.
+    pub hints: Vec<&'static str>,
     /// How it was taken from its owner before, if it was.
     pub taken: Option<Arc<Taken>>,
+}
+
+/// How a session is kept apart from those of others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Isolation {
+    /// It is inside a transaction that is never committed. PostgreSQL's default.
+    Transaction,
+    /// It has a private copy of the database, where commits are real. SQLite's default.
+    Database,
+}
+
+impl fmt::Display for Isolation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Transaction => "transaction",
+            Self::Database => "database",
+        })
+    }
 }
 
 /// How strictly a session keeps itself apart from others on the same data. In the order of the SQL standard, which lets
@@ -86,8 +136,14 @@ pub struct Wanted<DB: sqlx::Database> {
     pub sandbox: bool,
     /// Without a sandbox: the application's own pool, if the repo was given one.
     pub given: Option<sqlx::Pool<DB>>,
+    /// How it is kept apart in the sandbox. `None`: as this database does by default.
+    pub isolation: Option<Isolation>,
     /// The level of its transactions. `None`: the database's default.
     pub level: Option<IsolationLevel>,
+    /// Whether the runtime that asks is the owner's own: it lasts as long as the owner, and its clock goes as time does.
+    pub here: bool,
+    /// For how long the owner may have it, if that was said: whoever has to wait for it waits no longer either.
+    pub limit: Option<Duration>,
 }
 
 /// A database that can be isolated.
@@ -125,6 +181,9 @@ pub trait Lease: Send + Sync + 'static {
 
     /// The content hash of the schema it was opened with, and where that came from.
     fn schema(&self) -> (&str, &str);
+
+    /// Where drivers of other languages, and other processes, find the session's data. Valid as long as the session.
+    fn url(&self) -> impl Future<Output = Result<String, Error>> + Send;
 
     /// What a person wants to know of it: how many connections are open, and how many of them are idle.
     fn connections(&self) -> (u32, usize);

@@ -45,7 +45,7 @@ mod sandbox {
     };
     pub use crate::harness::{BoxError, FromSandbox, Outcome, Sandbox, Test};
     #[cfg(feature = "_database")]
-    pub use crate::isolation::IsolationLevel;
+    pub use crate::isolation::{Isolation, IsolationLevel, Kept};
     #[cfg(feature = "_database")]
     pub use crate::owner::{Checkin, Checkout, ModeChange};
     pub use crate::owner::{Life, Owner, OwnerId, Token, inspect};

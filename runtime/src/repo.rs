@@ -38,7 +38,7 @@ pub use self::{
 #[cfg(feature = "sandbox")]
 pub(crate) use self::{
     mode::{share_everywhere, suite_has_started},
-    opening::{Wish, enter as enter_session},
+    opening::{Wish, enter as enter_session, url as session_url},
     session::Terms,
     sessions::{Sessions, Setup, abandon, checkin_all},
 };

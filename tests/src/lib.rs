@@ -1,6 +1,8 @@
 //! What the behaviour tests of heirloom share: running a test from inside a test, and running the child program, which
 //! does what would harm a test's own process.
 
+pub mod postgres;
+
 use heirloom::{Error, Repo, Test};
 use sqlx::Sqlite;
 use sqlx::migrate::Migrator;

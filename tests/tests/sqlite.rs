@@ -471,3 +471,24 @@ fn a_fixture_that_fails_leaves_its_database_to_look_at() {
     let path = path.lines().next().expect("a path");
     assert!(std::path::Path::new(path).is_file(), "{text}");
 }
+
+#[test]
+fn a_transaction_that_is_never_committed_is_refused_with_the_remedy() {
+    let asks = test("asks").isolation_transaction();
+    drop(asks.run(|sandbox: Sandbox| async move {
+        let error = sandbox
+            .get::<SqlitePool>()
+            .await
+            .expect_err("not on SQLite");
+        let text = error.to_string();
+        for part in [
+            "`asks`",
+            "isolation `transaction`",
+            "SQLite",
+            "leave `isolation` out",
+        ] {
+            assert!(text.contains(part), "`{part}` is missing in: {text}");
+        }
+        Ok(())
+    }));
+}

@@ -56,6 +56,15 @@ impl Step {
         self
     }
 
+    /// Variables that are not worth showing.
+    pub(crate) fn with<'a>(
+        mut self,
+        variables: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Self {
+        self.command.envs(variables);
+        self
+    }
+
     /// Runs it; its output goes where ours goes.
     pub(crate) fn run(mut self) -> Result {
         let shown = self.shown.clone();

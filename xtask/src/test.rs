@@ -1,11 +1,21 @@
 //! `cargo xtask test`: every test there is.
 
+use crate::postgres::{Databases, Server};
 use crate::step::{Result, Step};
-use crate::tools;
+use crate::{python, tools};
 
 /// The features that an application can have of heirloom without those of its tests, and the other way round. The
 /// workspace's own build has all of them.
-pub(crate) const FEATURES: &[&str] = &["", "macros", "sqlite", "macros,sqlite", "sandbox"];
+pub(crate) const FEATURES: &[&str] = &[
+    "",
+    "macros",
+    "sqlite",
+    "macros,sqlite",
+    "sandbox",
+    "postgres",
+    "sandbox,postgres",
+    "macros,sandbox,sqlite,postgres",
+];
 
 pub(crate) fn run() -> Result {
     tools::install_missing()?;
@@ -13,13 +23,29 @@ pub(crate) fn run() -> Result {
 }
 
 pub(crate) fn run_all() -> Result {
-    Step::cargo("test --workspace").run()?;
+    let python = python::with_psycopg()?;
+    let server = Server::start(Databases::None)?;
+    let run = |arguments: &str| {
+        Step::cargo(arguments)
+            .with(server.variables())
+            .with([python::variable(&python)])
+            .run()
+    };
+    run("test --workspace")?;
     for features in FEATURES {
-        Step::cargo(&with_features("test --package heirloom", features)).run()?;
+        // The examples in the documentation are on SQLite; with all targets named, they are left out.
+        let without_examples = features.contains("postgres") && !features.contains("sqlite");
+        let targets = if without_examples {
+            " --all-targets"
+        } else {
+            ""
+        };
+        let command = format!("test --package heirloom{targets}");
+        run(&with_features(&command, features))?;
     }
     if tools::has_nextest() {
         // Every test is a process of its own there.
-        Step::cargo("nextest run --package guestbook --package heirloom-tests").run()?;
+        run("nextest run --package guestbook --package heirloom-tests")?;
     }
     Ok(())
 }

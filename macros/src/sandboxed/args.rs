@@ -49,6 +49,7 @@ pub(super) enum Migrations {
 
 #[derive(Clone, Copy)]
 pub(super) enum Isolation {
+    Transaction,
     Database,
     None,
 }
@@ -188,19 +189,12 @@ fn migrator(argument: &Argument) -> syn::Result<Path> {
 }
 
 fn isolation(argument: &Argument) -> syn::Result<Isolation> {
-    const HELP: &str =
-        "write `isolation = \"database\"` or `isolation = \"none\"`, or leave `isolation` out";
-    let text: LitStr = argument.assigned("isolation = \"database\"` or `isolation = \"none\"")?;
-    match text.value().as_str() {
-        "database" => Ok(Isolation::Database),
-        "none" => Ok(Isolation::None),
-        "transaction" => Err(not_yet(&text, "`isolation = \"transaction\"`", HELP)),
-        other => Err(error(
-            &text,
-            format!("unknown value \"{other}\" for `isolation`"),
-            HELP,
-        )),
-    }
+    let choices = [
+        ("transaction", Isolation::Transaction),
+        ("database", Isolation::Database),
+        ("none", Isolation::None),
+    ];
+    choice(argument, &choices).map(|(_, chosen)| chosen)
 }
 
 fn shared(argument: &Argument) -> syn::Result<bool> {

@@ -205,6 +205,7 @@ fn options(ctx: &Ctx, args: &Args) -> Vec<TokenStream> {
         options.push(quote!(fixture(#path, #script)));
     }
     match args.isolation {
+        Some(Isolation::Transaction) => options.push(quote!(isolation_transaction())),
         Some(Isolation::Database) => options.push(quote!(isolation_database())),
         Some(Isolation::None) => options.push(quote!(isolation_none())),
         None => {}

@@ -1,10 +1,14 @@
 //! What a test says about its default database, and how its sessions are given back.
 
-use crate::error::BoxError;
-use crate::harness::Test;
-use crate::isolation::{Fixture, Schema, Verdict};
+use crate::error::{BoxError, Error};
+use crate::harness::{Sandbox, Test};
+use crate::isolation::{Fixture, Isolation, Kept, Schema, Verdict};
 use crate::owner::Owner;
-use crate::repo::{Sessions, Setup, Terms, checkin_all, share_everywhere, suite_has_started};
+use crate::repo::{
+    Sessions, Setup, Terms, Wish, checkin_all, session_url, share_everywhere, suite_has_started,
+};
+#[cfg(feature = "sqlite")]
+use sqlx::Database as _;
 use sqlx::migrate::Migrator;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -35,7 +39,7 @@ impl Test {
         self
     }
 
-    /// Starts with an empty database.
+    /// Starts with an empty database; on PostgreSQL with the application's own, as it is.
     pub fn no_migrations(mut self) -> Self {
         self.database.migrations = Migrations::None;
         self
@@ -68,14 +72,27 @@ impl Test {
     }
 
     /// Runs the test outside the sandbox: what it commits stays, and everybody outside the sandbox sees it. For SQLite
-    /// that is a migrated file that lives as long as the process; fixtures are not run in it.
+    /// that is a migrated file that lives as long as the process, for PostgreSQL the application's own database; fixtures
+    /// are not run in it.
     pub fn isolation_none(mut self) -> Self {
         self.database.terms.sandbox = Some(false);
         self
     }
 
-    /// Gives the test a private copy of the database. What SQLite does anyway.
+    /// Gives the test a private copy of the database, where commits are real. SQLite's default; on PostgreSQL it is for
+    /// what cannot be had in a transaction that is never committed.
     pub fn isolation_database(self) -> Self {
+        self.isolation(Isolation::Database)
+    }
+
+    /// Runs the test in a transaction that is never committed. PostgreSQL's default; SQLite has no such thing.
+    pub fn isolation_transaction(self) -> Self {
+        self.isolation(Isolation::Transaction)
+    }
+
+    fn isolation(mut self, isolation: Isolation) -> Self {
+        self.database.terms.sandbox = Some(true);
+        self.database.terms.isolation = Some(isolation);
         self
     }
 }
@@ -106,6 +123,48 @@ impl Database {
     }
 }
 
+impl Sandbox {
+    /// Where other drivers and other processes find the database of the test's pool argument, with everything that the
+    /// test has not committed: for PostgreSQL a URL with the session's token, valid as long as the session. What connects
+    /// there is served by a thread of its own, also while the test's own thread is blocked.
+    ///
+    /// With several databases compiled in, it is the one that the test uses already, else PostgreSQL.
+    ///
+    /// ```
+    /// # use heirloom::{Sandbox, Test};
+    /// # use sqlx::SqlitePool;
+    /// # Test::here("example").no_migrations().run(|sandbox: Sandbox| async move {
+    /// # let _: SqlitePool = sandbox.get().await.unwrap();
+    /// let url = sandbox.database_url().await?;
+    /// std::process::Command::new("true").env("DATABASE_URL", url).status()?;
+    /// # Ok(()) });
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Why the session could not be opened.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is done, the session may be open already.
+    pub async fn database_url(&self) -> Result<String, Error> {
+        let owner = self.owner().clone();
+        #[cfg(feature = "sqlite")]
+        if !cfg!(feature = "postgres") || owner.attachment::<Sessions>().uses(sqlx::Sqlite::NAME) {
+            return session_url(owner, &Wish::<sqlx::Sqlite>::of_argument()).await;
+        }
+        #[cfg(feature = "postgres")]
+        return session_url(owner, &Wish::<sqlx::Postgres>::of_argument()).await;
+        #[cfg(not(feature = "postgres"))]
+        unreachable!("a database is compiled in")
+    }
+}
+
+/// The test's own runtime.
+pub(super) fn lives_on(owner: &Owner, runtime: tokio::runtime::Id) {
+    owner.attachment::<Sessions>().set_home(runtime);
+}
+
 /// Where the test was compiled. A build that was moved to another machine is told by its runner.
 fn package_dir(compiled_in: &'static str) -> PathBuf {
     let compiled_in = PathBuf::from(compiled_in);
@@ -134,14 +193,20 @@ pub(super) fn checkin(owner: &Owner, failed: bool, patience: Duration) -> Vec<Bo
     };
     let mut errors = Vec::new();
     for done in runtime.block_on(checkin_all(owner, verdict, patience)) {
-        if let Some(path) = done.kept {
-            eprintln!(
-                "heirloom: the database of the failed test `{owner}` is kept at {}",
-                path.display()
-            );
+        if let Some(kept) = done.kept {
+            let text = match kept {
+                Kept::File(path) => format!("is kept at {}", path.display()),
+                Kept::Database { .. } => format!("is kept; open it with {kept}"),
+            };
+            eprintln!("heirloom: the database of the failed test `{owner}` {text}");
         }
         if let Some(taken) = done.taken.filter(|_| failed) {
             eprintln!("heirloom: the failed test `{owner}` had lost a session\n{taken}");
+        }
+        if failed {
+            for hint in done.hints {
+                eprintln!("heirloom: about the failed test `{owner}`: {hint}");
+            }
         }
         errors.extend(done.errors.into_iter().map(BoxError::from));
     }

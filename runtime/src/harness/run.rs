@@ -163,6 +163,8 @@ impl Test {
                 return self.report(&self.name, Ok(Err(failure)), &[]);
             }
         };
+        #[cfg(feature = "_database")]
+        super::database::lives_on(&owner, runtime.handle().id());
         let sandbox = Sandbox::new(owner.clone());
         let carrier = Carrier::with_span(&owner, owner_span(&owner));
         let ended = catch_unwind(AssertUnwindSafe(|| {

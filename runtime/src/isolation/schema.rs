@@ -16,7 +16,7 @@ pub enum Schema {
     Directory(PathBuf),
     /// Migrations compiled in with `sqlx::migrate!`.
     Migrator(&'static Migrator),
-    /// An empty database.
+    /// No migrations: an empty database; where there is a server, the application's database as it is.
     Empty,
 }
 
@@ -28,7 +28,7 @@ impl fmt::Display for Schema {
             }
             Self::Package(dir) | Self::Directory(dir) => write!(f, "{}", dir.display()),
             Self::Migrator(_) => f.write_str("a compiled-in migrator"),
-            Self::Empty => f.write_str("an empty database"),
+            Self::Empty => f.write_str("no migrations"),
         }
     }
 }

@@ -4,11 +4,13 @@ mod copies;
 mod run_dir;
 mod template;
 
-use super::{Closed, Fixture, Isolate, Lease, Schema, Tenant, Verdict, Wanted};
+use super::{Closed, Fixture, Isolate, Isolation, Kept, Lease, Schema, Tenant, Verdict, Wanted};
 use crate::error::Error;
 use copies::Copy;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection as _, Sqlite, SqliteConnection, SqlitePool};
+use sqlx::{
+    ConnectOptions as _, Connection as _, Database as _, Sqlite, SqliteConnection, SqlitePool,
+};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -41,6 +43,15 @@ impl Isolate for Sqlite {
 
     /// SQLite's transactions are serializable, which is at least what any level asks for.
     async fn checkout(tenant: Tenant, wanted: Wanted<Self>) -> Result<SqliteLease, Error> {
+        if wanted.sandbox && wanted.isolation == Some(Isolation::Transaction) {
+            return Err(Error::NoIsolation {
+                owner: tenant.name,
+                repo: tenant.repo,
+                database: Self::NAME,
+                asked: Isolation::Transaction,
+                help: "leave `isolation` out: on SQLite a session has a copy of the database, which is as private and may commit",
+            });
+        }
         let template = template::of(&wanted.schema).await?;
         let revoked = Arc::new(AtomicBool::new(false));
         let open = |path: &Path| pool_options(&revoked).connect_lazy_with(connect_options(path));
@@ -115,6 +126,11 @@ impl Lease for SqliteLease {
         (self.template.hash(), self.template.origin())
     }
 
+    async fn url(&self) -> Result<String, Error> {
+        let options = self.pool.connect_options();
+        Ok(options.to_url_lossy().into())
+    }
+
     fn connections(&self) -> (u32, usize) {
         (self.pool.size(), self.pool.num_idle())
     }
@@ -149,7 +165,7 @@ impl Lease for SqliteLease {
         if verdict == Verdict::Keep || closed.is_err() {
             write_log_back(copy).await;
             match copy.keep(&self.tenant) {
-                Ok(path) => done.kept = path,
+                Ok(path) => done.kept = path.map(Kept::File),
                 Err(error) => done.errors.push(error),
             }
         } else {

@@ -8,7 +8,7 @@ use super::sessions;
 use super::{Repo, Supported};
 use crate::context;
 use crate::error::{Asker, Error};
-use crate::isolation::IsolationLevel;
+use crate::isolation::{Isolation, IsolationLevel};
 use crate::owner::{Checkin, Checkout, Owner, Role};
 use std::fmt;
 use std::future::{Future, IntoFuture};
@@ -90,10 +90,17 @@ impl<DB: Supported> CheckoutRequest<DB> {
     /// `false`: outside the sandbox. Commits are real, and everybody who is outside the sandbox sees them. Default
     /// `true`.
     ///
-    /// That is the repo's own pool, if it was given one ([`Repo::connect`]); for SQLite else a migrated file that lives
-    /// as long as the process.
+    /// That is the repo's own pool, if it was given one ([`Repo::connect`]); else for SQLite a migrated file that lives
+    /// as long as the process, for PostgreSQL the application's own database.
     pub fn sandbox(mut self, sandbox: bool) -> Self {
         self.wish.ask.terms.sandbox = Some(sandbox);
+        self
+    }
+
+    /// How the session is kept apart. Default: as the test says, else as the database does, [`Isolation::Transaction`] on
+    /// PostgreSQL and [`Isolation::Database`] on SQLite, which has no other.
+    pub fn isolation(mut self, isolation: Isolation) -> Self {
+        self.wish.ask.terms.isolation = Some(isolation);
         self
     }
 

@@ -59,6 +59,19 @@ pub(crate) async fn enter<DB: Supported>(
     Ok((lease.handle().clone(), in_use))
 }
 
+/// Where others find the data of the owner's session on a repo; opens the session if this is its first use.
+pub(crate) async fn url<DB: Supported>(owner: Owner, wish: &Wish<DB>) -> Result<String, Error> {
+    owner.require_running(Subject::Repo(wish.ask.repo.name), wish.ask.asked_at)?;
+    let (session, _in_use) = sessions::enter(&owner, &wish.ask, |session| {
+        open::<DB>(&owner, wish, session)
+    })
+    .await?;
+    let Some(lease) = session.lease() else {
+        unreachable!("a session is entered only when it is open: heirloom's bug");
+    };
+    lease.url().await
+}
+
 /// Opens a session for the owner, if it has none.
 pub(crate) async fn checkout<DB: Supported>(
     owner: &Owner,
@@ -83,13 +96,17 @@ async fn open<DB: Supported>(
         package: setup.map_or_else(String::new, |setup| setup.package.clone()),
         repo,
         name: owner.name().to_owned(),
+        token: owner.token().to_string(),
     };
     let facts = session.facts();
     let wanted = Wanted {
         schema,
         sandbox: facts.sandbox(),
         given: wish.given.clone(),
+        isolation: facts.terms.isolation,
         level: facts.terms.level,
+        here: owner.attachment::<Sessions>().is_here(),
+        limit: facts.terms.limit,
     };
     // What is outside the sandbox is not a test's to fill.
     let fixtures = if facts.sandbox() { fixtures } else { &[] };

@@ -18,6 +18,9 @@ use std::time::Duration;
 /// A database that [`Repo`] supports.
 pub trait Supported: Isolate {}
 
+#[cfg(feature = "postgres")]
+impl Supported for sqlx::Postgres {}
+
 #[cfg(feature = "sqlite")]
 impl Supported for sqlx::Sqlite {}
 
@@ -32,6 +35,7 @@ impl Config {
     pub(super) const DEFAULT: Self = Self {
         terms: Terms {
             sandbox: None,
+            isolation: None,
             level: None,
             limit: None,
         },

@@ -10,6 +10,9 @@ use std::time::Duration;
 /// A database that [`Repo`] supports.
 pub trait Supported: sqlx::Database {}
 
+#[cfg(feature = "postgres")]
+impl Supported for sqlx::Postgres {}
+
 #[cfg(feature = "sqlite")]
 impl Supported for sqlx::Sqlite {}
 

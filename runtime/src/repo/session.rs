@@ -2,7 +2,7 @@
 
 use super::user::User;
 use crate::error::{Asker, BoxError, Error, Place, SessionView, Subject, Taken, Why};
-use crate::isolation::{Closed, IsolationLevel, Lease, Verdict};
+use crate::isolation::{Closed, Isolation, IsolationLevel, Lease, Verdict};
 use crate::owner::{DIRECTORY, Gate, Owner, OwnerId, Pass, RepoId, Ticket};
 use std::any::Any;
 use std::future::Future;
@@ -15,6 +15,7 @@ use tokio::sync::OnceCell;
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Terms {
     pub(crate) sandbox: Option<bool>,
+    pub(crate) isolation: Option<Isolation>,
     pub(crate) level: Option<IsolationLevel>,
     pub(crate) limit: Option<Duration>,
 }
@@ -24,6 +25,7 @@ impl Terms {
     pub(super) fn or(self, other: Self) -> Self {
         Self {
             sandbox: self.sandbox.or(other.sandbox),
+            isolation: self.isolation.or(other.isolation),
             level: self.level.or(other.level),
             limit: self.limit.or(other.limit),
         }

@@ -18,6 +18,8 @@ use std::time::Duration;
 #[derive(Default)]
 pub(crate) struct Sessions {
     setup: OnceLock<Setup>,
+    /// The owner's own runtime, if it has one.
+    home: OnceLock<tokio::runtime::Id>,
     /// The last session of each repo, also when it is gone: it knows why.
     slots: Mutex<Vec<Arc<dyn AnySession>>>,
 }
@@ -59,6 +61,26 @@ impl Sessions {
     /// Says how the owner wants its sessions, before anything uses them.
     pub(crate) fn set_up(&self, setup: Setup) {
         self.setup.get_or_init(|| setup);
+    }
+
+    /// Whether the owner has opened a session on its default repo on such a database.
+    pub(crate) fn uses(&self, database: &str) -> bool {
+        let mut sessions = self.clone_of_slots().into_iter();
+        sessions.any(|session| {
+            let repo = session.facts().repo;
+            repo.name == crate::isolation::MAIN_REPO && repo.database == database
+        })
+    }
+
+    /// Says which runtime is the owner's own.
+    pub(crate) fn set_home(&self, home: tokio::runtime::Id) {
+        self.home.get_or_init(|| home);
+    }
+
+    /// Whether the current runtime is the owner's own.
+    pub(super) fn is_here(&self) -> bool {
+        let here = tokio::runtime::Handle::try_current().map(|handle| handle.id());
+        here.is_ok_and(|here| self.home.get() == Some(&here))
     }
 
     pub(crate) fn setup(&self) -> Option<&Setup> {
@@ -357,10 +379,7 @@ pub(crate) fn errors_of(
             } = &mut error
             {
                 (*event, *help) = (doing, remedy);
-                what.extend(
-                    kept.iter()
-                        .map(|file| format!(" (its data: {})", file.display())),
-                );
+                what.extend(kept.iter().map(|kept| format!(" (its data: {kept})")));
             }
             errors.push(error);
         }

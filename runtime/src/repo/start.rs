@@ -6,7 +6,7 @@ use super::sessions::{self, PATIENCE, Sessions, Setup};
 use super::{Repo, Supported};
 use crate::context;
 use crate::error::{Asker, Error, Place};
-use crate::isolation::{IsolationLevel, Schema, Verdict};
+use crate::isolation::{Isolation, IsolationLevel, Schema, Verdict};
 use crate::owner::{Owner, Role};
 use std::fmt;
 use std::future::{Future, IntoFuture};
@@ -78,6 +78,13 @@ impl StartOwner {
     /// `false`: outside the sandbox, where commits are real; see [`CheckoutRequest::sandbox`](super::CheckoutRequest::sandbox).
     pub fn sandbox(mut self, sandbox: bool) -> Self {
         self.terms.sandbox = Some(sandbox);
+        self
+    }
+
+    /// How its sessions are kept apart. Default: as each database does, [`Isolation::Transaction`] on PostgreSQL and
+    /// [`Isolation::Database`] on SQLite, which has no other.
+    pub fn isolation(mut self, isolation: Isolation) -> Self {
+        self.terms.isolation = Some(isolation);
         self
     }
 

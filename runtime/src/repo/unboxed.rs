@@ -10,9 +10,9 @@ use std::panic::Location;
 /// The caller's own sessions are untouched and are its own again afterwards.
 ///
 /// It runs as an owner of its own, which ends with it: tasks that it spawns and that go on get errors from then on. Every
-/// repo is meant, and each is
-/// its own pool, if it was given one ([`Repo::connect`](crate::Repo::connect)); for SQLite else a migrated file that
-/// lives as long as the process. What is committed there is for the test to remove.
+/// repo is meant, and each is its own pool, if it was given one ([`Repo::connect`](crate::Repo::connect)); else for SQLite
+/// a migrated file that lives as long as the process, for PostgreSQL the application's own database. What is committed
+/// there is for the test to remove.
 ///
 /// ```
 /// # use heirloom::{Repo, Sandbox, Test, unboxed};

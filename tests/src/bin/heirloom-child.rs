@@ -4,7 +4,7 @@
 
 use heirloom::{FutureExt as _, OrphanPolicy, Repo, Sandbox, Test};
 use heirloom_tests::{count as guests, nobodys, wait_until};
-use sqlx::{Sqlite, SqlitePool};
+use sqlx::{PgPool, Sqlite, SqlitePool};
 use std::io::{Read as _, Write as _};
 use std::time::{Duration, Instant};
 use tracing::span::{Attributes, Id, Record};
@@ -26,6 +26,13 @@ fn main() {
         ["paused"] => paused(),
         ["checks-in-what-it-holds"] => checks_in_what_it_holds(),
         ["panicking-subscriber"] => panicking_subscriber(),
+        ["postgres"] => postgres(Test::here("child::postgres")),
+        ["postgres-in", dir] => {
+            postgres(Test::here("child::postgres").migrations_dir(dir.to_owned().leak()));
+        }
+        ["postgres-as-it-is"] => postgres(Test::here("child::postgres").no_migrations()),
+        ["postgres-hold"] => postgres_hold(),
+        ["postgres-again"] => postgres_again(),
         ["spans-without-layer"] => spans_without_layer(),
         ["spans-with-layer"] => spans_with_layer(),
         _ => panic!("no such scenario: {arguments:?}"),
@@ -173,6 +180,44 @@ fn panicking_subscriber() {
             println!("taken away");
             Ok(())
         }));
+    }
+}
+
+/// Prints how many tables a fresh database has.
+fn postgres(test: Test) {
+    drop(
+        test.isolation_database()
+            .run(|sandbox: Sandbox| async move {
+                let pool = sandbox.get::<PgPool>().await;
+                let pool = pool.map_err(std::io::Error::other)?;
+                let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
+                let tables: i64 = sqlx::query_scalar(tables).fetch_one(&pool).await?;
+                println!("{tables} tables");
+                Ok(())
+            }),
+    );
+}
+
+/// Opens a database, says which, and waits to be killed or for its input to end.
+fn postgres_hold() {
+    let test = Test::here("child::hold").isolation_database();
+    drop(test.run(|sandbox: Sandbox| async move {
+        let pool = sandbox.get::<PgPool>().await.expect("a pool");
+        sqlx::query("INSERT INTO guests VALUES (1, 'held@example.org')")
+            .execute(&pool)
+            .await?;
+        println!("{}", pool.connect_options().get_database().expect("a name"));
+        std::io::stdout().flush()?;
+        std::io::stdin().read_to_end(&mut Vec::new())?;
+        Ok(())
+    }));
+}
+
+/// Runs a test for each line of its input.
+fn postgres_again() {
+    for _ in std::io::stdin().lines() {
+        postgres(Test::here("child::again"));
+        std::io::stdout().flush().expect("written");
     }
 }
 

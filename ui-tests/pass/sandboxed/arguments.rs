@@ -73,6 +73,9 @@ fn alone_and_outside(pool: SqlitePool) {
     drop(pool);
 }
 
+#[sandboxed(isolation = "transaction", migrations = false)]
+fn as_postgres_does() {}
+
 #[sandboxed(shared = false, isolation = "database", ownership_timeout = "60m")]
 fn as_usual() {}
 

@@ -37,6 +37,32 @@ pub(super) async fn run<T: Send + 'static>(work: impl Future<Output = T> + Send 
         // Whoever asked may have gone.
         done.send(caught(work).await).ok();
     });
+    received(result).await
+}
+
+/// The same for work that is of no use when whoever asked is gone: it is dropped then, on this runtime.
+pub(super) async fn run_while_wanted<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+) -> T {
+    let (mut done, result) = oneshot::channel();
+    spawn(async move {
+        let worked = {
+            let mut work = pin!(caught(work));
+            let mut unwanted = pin!(done.closed());
+            poll_fn(|cx| match work.as_mut().poll(cx) {
+                Poll::Ready(result) => Poll::Ready(Some(result)),
+                Poll::Pending => unwanted.as_mut().poll(cx).map(|()| None),
+            })
+            .await
+        };
+        if let Some(result) = worked {
+            done.send(result).ok();
+        }
+    });
+    received(result).await
+}
+
+async fn received<T>(result: oneshot::Receiver<Caught<T>>) -> T {
     match result.await {
         Ok(Ok(result)) => result,
         Ok(Err(panic)) => resume_unwind(panic),
@@ -44,7 +70,7 @@ pub(super) async fn run<T: Send + 'static>(work: impl Future<Output = T> + Send 
     }
 }
 
-/// The current runtime for the thread, which then drives it for as long as the process lives.
+/// The runtime. Its thread drives it for as long as the process lives.
 fn handle() -> &'static Handle {
     static HANDLE: OnceLock<Handle> = OnceLock::new();
     HANDLE.get_or_init(|| {
@@ -62,8 +88,10 @@ fn handle() -> &'static Handle {
     })
 }
 
+type Caught<T> = Result<T, Box<dyn Any + Send>>;
+
 /// What the work gives, or what it panicked with.
-async fn caught<F: Future>(work: F) -> Result<F::Output, Box<dyn Any + Send>> {
+async fn caught<F: Future>(work: F) -> Caught<F::Output> {
     let mut work = pin!(work);
     poll_fn(
         |cx| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {

@@ -25,7 +25,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::net::UnixListener;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use turn::Schedule;
 
@@ -60,6 +60,8 @@ struct Shared {
     /// What the session's settings are at its start, and with what connections begin with: by that.
     greetings: Mutex<HashMap<Vec<u8>, Arc<BTreeMap<String, String>>>>,
     schedule: Mutex<Schedule>,
+    /// How many cancellations are on their way. Nobody's statement may begin before they have arrived.
+    cancelling: Arc<watch::Sender<usize>>,
     /// The session was given back though the owner has ended.
     returned: Notify,
     clients: Mutex<HashMap<ClientId, Arc<Mailbox>>>,
@@ -105,8 +107,11 @@ impl Hub {
     /// # Panics
     ///
     /// Outside a runtime with IO.
-    pub(crate) fn open(parked: Parked, who: Identity) -> io::Result<Self> {
-        let session = Session::resume(parked)?;
+    pub(crate) fn open(parked: Parked, who: Identity, level: Option<&str>) -> io::Result<Self> {
+        let mut session = Session::resume(parked)?;
+        if let Some(level) = level {
+            session.set_level(level);
+        }
         let Identity {
             owner,
             token,
@@ -120,6 +125,7 @@ impl Hub {
             process: session.process(),
             greetings: Mutex::new(session.accepted.clone()),
             schedule: Mutex::new(Schedule::new(Core::new(session))),
+            cancelling: Arc::new(watch::Sender::new(0)),
             returned: Notify::new(),
             clients: Mutex::default(),
             next: AtomicU64::new(1),
@@ -234,10 +240,20 @@ impl Shared {
     /// Stops what the session is doing, if it is doing anything.
     fn cancel(&self) {
         let canceller = self.canceller.clone();
+        let cancelling = Cancelling::of(self);
         background::spawn(async move {
             // Nothing can be done about it, and whoever waits for the statement goes on waiting.
             canceller.cancel().await.ok();
+            drop(cancelling);
         });
+    }
+
+    /// Waits until all cancellations have arrived: one that is late would hit another's statement.
+    async fn until_cancelled(&self) {
+        if *self.cancelling.borrow() > 0 {
+            let mut cancelling = self.cancelling.subscribe();
+            cancelling.wait_for(|count| *count == 0).await.ok();
+        }
     }
 
     fn notify(&self, notification: &Notification) {
@@ -270,6 +286,22 @@ impl Shared {
     )]
     fn lock_advice(&self) -> Option<String> {
         None
+    }
+}
+
+/// A cancellation on its way.
+struct Cancelling(Arc<watch::Sender<usize>>);
+
+impl Cancelling {
+    fn of(shared: &Shared) -> Self {
+        shared.cancelling.send_modify(|count| *count += 1);
+        Self(Arc::clone(&shared.cancelling))
+    }
+}
+
+impl Drop for Cancelling {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
     }
 }
 

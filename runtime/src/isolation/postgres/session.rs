@@ -160,6 +160,11 @@ impl Session {
         self.link.drain().await.is_ok()
     }
 
+    /// Whether the server has not hung up while it was idle. Does not wait.
+    pub(crate) fn is_open(&mut self) -> bool {
+        self.link.is_open()
+    }
+
     /// Whether it cannot be used any more.
     pub(crate) fn is_lost(&self) -> bool {
         self.link.is_lost()
@@ -193,6 +198,11 @@ impl Session {
         Ok(Self::of(parts, parked.rest))
     }
 
+    /// Whether it is on the current runtime.
+    pub(crate) fn is_at_home(&self) -> bool {
+        self.home == tokio::runtime::Handle::current().id()
+    }
+
     /// Moves it to the current runtime, if it is on another one.
     pub(crate) fn rehome(self) -> io::Result<Self> {
         let here = tokio::runtime::Handle::current().id();
@@ -204,6 +214,11 @@ impl Session {
             home: here,
             ..self
         })
+    }
+
+    /// The level of its transaction, in which nothing has happened yet.
+    pub(crate) fn set_level(&mut self, level: &str) {
+        self.internal(format!("SET TRANSACTION ISOLATION LEVEL {level}").into_bytes());
     }
 
     /// Stops what it is doing.

@@ -6,8 +6,8 @@
 //! 13 to 18 accepts it is [`Kind::Malformed`]: the server refuses it, and says it better.
 
 mod barred;
-mod configure;
 mod classify;
+mod configure;
 mod control;
 mod copy;
 mod kind;
@@ -23,7 +23,8 @@ mod tokens;
 
 pub(crate) use classify::{classify, contains};
 pub(crate) use kind::{
-    Assigned, AtCommit, Configured, Constraints, Direction, Discarded, Isolation, Kind, Modes, Scope, Setting,
+    Assigned, AtCommit, Configured, Constraints, Direction, Discarded, Isolation, Kind, Modes,
+    Scope, Setting,
 };
 pub(crate) use name::Name;
 pub(crate) use split::{Problem, Statement, Statements, split};

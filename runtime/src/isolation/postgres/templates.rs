@@ -1,16 +1,14 @@
 //! What this process knows of databases that are ready: each is looked for, or made, once.
 
-use super::background;
 use super::config::Config;
-use super::template::{self, PATIENCE, Purpose, Template, TemplateError, Wanted};
+use super::once::Once;
+use super::patience::patiently;
+use super::template::{self, Clones, PATIENCE, Purpose, Template, TemplateError, Wanted};
 use super::upstream::Upstream;
-use crate::error::Error;
+use crate::error::{BoxError, Error};
 use crate::isolation::Schema;
 use crate::isolation::schema::Resolved;
-use std::collections::HashMap;
-use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::OnceCell;
 
 #[cfg(test)]
 mod tests;
@@ -32,10 +30,13 @@ pub(super) struct Ask {
 #[derive(Debug)]
 pub(super) struct Ready {
     template: Template,
+    key: Arc<str>,
     base: Config,
     schema: Arc<Known>,
     /// The session by which it was found, for the first who wants one. It is of the background runtime.
     first: Mutex<Option<Upstream>>,
+    /// Those of this process, on the background runtime as well.
+    clones: tokio::sync::Mutex<Option<Arc<Clones>>>,
 }
 
 /// A schema that has been read.
@@ -75,11 +76,11 @@ async fn prepare(ask: Ask, whom: String) -> Result<Ready, Error> {
     let (template, first) = match (&ask.schema, ask.purpose) {
         (Schema::Empty, Purpose::Source) => (Template::as_it_is(&ask.config), None),
         (Schema::Empty, Purpose::Sessions) => {
-            let session = Upstream::connect(&ask.config).await;
-            let session = session.map_err(|error| refused(&whom, error.into()))?;
+            let session = patiently(|| Upstream::connect(&ask.config)).await;
+            let session = session.map_err(|error| refused(&whom, error))?;
             (Template::as_it_is(&ask.config), Some(session))
         }
-        _ => template::ensure(&ask.config, &ask.wanted(&known))
+        _ => patiently(|| ensure(&ask, &known))
             .await
             .map_err(|error| match error {
                 TemplateError::Migrate { source, .. } => {
@@ -89,19 +90,25 @@ async fn prepare(ask: Ask, whom: String) -> Result<Ready, Error> {
             })?,
     };
     Ok(Ready {
+        key: login_key(template.config()).into(),
         template,
         base: ask.config,
         schema: known,
         first: Mutex::new(first),
+        clones: tokio::sync::Mutex::default(),
     })
 }
 
+async fn ensure(ask: &Ask, known: &Known) -> Result<(Template, Option<Upstream>), TemplateError> {
+    template::ensure(&ask.config, &ask.wanted(known)).await
+}
+
 /// Why there is no session, for whoever wanted it.
-pub(super) fn refused(whom: &str, error: TemplateError) -> Error {
+pub(super) fn refused(whom: &str, source: impl Into<BoxError>) -> Error {
     Error::Database {
         doing: "open a session",
         whom: format!("`{whom}`"),
-        source: Box::new(error),
+        source: source.into(),
     }
 }
 
@@ -124,10 +131,15 @@ impl Ask {
             extensions,
             purpose,
         } = self;
-        let login = (config.place(), config.switches(), config.application_name());
-        let schema = schema_key(schema);
-        format!("{login:?} {schema} {extensions:?} {purpose:?}")
+        let (login, schema) = (login_key(config), schema_key(schema));
+        format!("{login} {schema} {extensions:?} {purpose:?}")
     }
+}
+
+/// What tells one login from another.
+fn login_key(config: &Config) -> String {
+    let login = (config.place(), config.switches(), config.application_name());
+    format!("{login:?}")
 }
 
 fn schema_key(schema: &Schema) -> String {
@@ -143,6 +155,11 @@ impl Ready {
         &self.template
     }
 
+    /// How to log in to it.
+    pub(super) fn config(&self) -> &Config {
+        self.template.config()
+    }
+
     /// How to log in to the application's database.
     pub(super) fn base(&self) -> &Config {
         &self.base
@@ -153,14 +170,41 @@ impl Ready {
         &self.schema
     }
 
+    /// What the sessions have in common that may stand in for each other.
+    pub(super) fn key(&self) -> &Arc<str> {
+        &self.key
+    }
+
     /// Whether it is the application's own database and no template.
     pub(super) fn is_as_it_is(&self) -> bool {
         self.template.name() == self.base.database()
     }
 
+    /// The clones of this process. To be called on the background runtime.
+    pub(super) async fn clones(&self) -> Result<Arc<Clones>, TemplateError> {
+        let mut clones = self.clones.lock().await;
+        if let Some(open) = &*clones {
+            return Ok(Arc::clone(open));
+        }
+        let open = Arc::new(Clones::open(&self.base, &self.template).await?);
+        *clones = Some(Arc::clone(&open));
+        Ok(open)
+    }
+
+    /// Others are opened next time, if these are what there is.
+    pub(super) async fn forget_clones(&self, these: &Arc<Clones>) {
+        let mut clones = self.clones.lock().await;
+        clones.take_if(|clones| Arc::ptr_eq(clones, these));
+    }
+
     /// The session by which it was found, once.
     pub(super) fn take_first(&self) -> Option<Upstream> {
         lock(&self.first).take()
+    }
+
+    /// Leaves it for the first who wants one.
+    pub(super) fn put_first(&self, session: Upstream) {
+        *lock(&self.first) = Some(session);
     }
 }
 
@@ -179,39 +223,6 @@ impl Known {
 impl std::fmt::Debug for Known {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Known({}, {})", self.origin, self.resolved.hash)
-    }
-}
-
-/// What is found out once for each key. Whoever asks meanwhile waits for it, and who asks after a failure tries again.
-struct Once<T>(Mutex<Option<HashMap<String, Cell<T>>>>);
-
-type Cell<T> = Arc<OnceCell<Arc<T>>>;
-
-impl<T: Send + Sync + 'static> Once<T> {
-    const fn new() -> Self {
-        Self(Mutex::new(None))
-    }
-
-    /// Found out on the background runtime, so that nobody who gives up waiting takes it away from the others.
-    async fn get<F, Fut>(&self, key: String, find: F) -> Result<Arc<T>, Error>
-    where
-        F: FnOnce() -> Fut + Send + 'static,
-        Fut: Future<Output = Result<T, Error>> + Send,
-    {
-        let cell = self.cell(key);
-        if let Some(known) = cell.get() {
-            return Ok(Arc::clone(known));
-        }
-        background::run(async move {
-            let find = || async move { find().await.map(Arc::new) };
-            cell.get_or_try_init(find).await.cloned()
-        })
-        .await
-    }
-
-    fn cell(&self, key: String) -> Cell<T> {
-        let mut cells = lock(&self.0);
-        Arc::clone(cells.get_or_insert_default().entry(key).or_default())
     }
 }
 

@@ -115,6 +115,10 @@ impl Lease for Scripted {
         ("", "")
     }
 
+    async fn url(&self) -> Result<String, Error> {
+        Ok("scripted:".to_owned())
+    }
+
     fn connections(&self) -> (u32, usize) {
         (0, 0)
     }

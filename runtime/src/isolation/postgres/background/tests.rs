@@ -53,3 +53,28 @@ fn work_whose_asker_has_gone_goes_on() {
     go_on.send(()).unwrap();
     assert_eq!(end.recv(), Ok("done"));
 }
+
+#[test]
+fn work_that_nobody_wants_any_more_is_dropped_there() {
+    struct Dropped(mpsc::Sender<Option<String>>);
+
+    impl Drop for Dropped {
+        fn drop(&mut self) {
+            let thread = std::thread::current();
+            self.0.send(thread.name().map(str::to_owned)).ok();
+        }
+    }
+
+    let (dropped, end) = mpsc::channel();
+    let kept = Dropped(dropped);
+    on_a_runtime_of_its_own(async {
+        let mut asked = pin!(run_while_wanted(async move {
+            let _kept = kept;
+            std::future::pending::<()>().await;
+        }));
+        let begun = poll_fn(|cx| Poll::Ready(asked.as_mut().poll(cx).is_pending()));
+        assert!(begun.await);
+    });
+    assert_eq!(end.recv(), Ok(Some("heirloom-postgres".to_owned())));
+    assert_eq!(on_a_runtime_of_its_own(run_while_wanted(async { 1 })), 1);
+}

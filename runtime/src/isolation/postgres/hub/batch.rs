@@ -277,7 +277,11 @@ impl<'a> Batch<'a> {
     fn heal(&mut self) {
         let id = self.client.id;
         if self.is_top() {
-            self.heal_transaction();
+            // In a transaction that had failed before, others' work may stand by now, and what only we refuse has done
+            // nothing to the session.
+            if !self.is_doomed() || self.core.session.is_failed() {
+                self.heal_transaction();
+            }
         } else if let Guard::Fresh(savepoint) | Guard::Used(savepoint) = self.core.stack.guard
             && self.guarded
         {

@@ -5,6 +5,7 @@ use crate::isolation::postgres::session::Session;
 use crate::isolation::postgres::settings::Settings;
 use crate::isolation::postgres::stack::{ClientId, Guard, Stack};
 use std::collections::HashMap;
+use std::io;
 
 /// The session and what stands in it.
 #[derive(Debug)]
@@ -30,6 +31,27 @@ impl Core {
             names: HashMap::new(),
             belongings: Belongings::default(),
         }
+    }
+
+    /// The session on the current runtime.
+    pub(super) fn rehome(self: Box<Self>) -> io::Result<Box<Self>> {
+        if self.session.is_at_home() {
+            return Ok(self);
+        }
+        let core = *self;
+        let session = core.session.rehome()?;
+        Ok(Box::new(Self { session, ..core }))
+    }
+
+    /// A statement was left in the middle by a client that is gone, and nobody knows how far it got.
+    pub(super) fn undo_unfinished(&mut self) {
+        let savepoint = match (self.stack.guard, self.stack.top()) {
+            (Guard::Fresh(savepoint) | Guard::Used(savepoint), _) => savepoint,
+            (Guard::None, Some(top)) => top.savepoint,
+            (Guard::None, None) => return,
+        };
+        self.session
+            .internal(format!("ROLLBACK TO {savepoint}").into_bytes());
     }
 
     /// A client has gone: its transaction is rolled back, and what it leaves is tidied up.

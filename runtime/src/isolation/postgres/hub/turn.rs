@@ -3,6 +3,7 @@
 
 use super::Shared;
 use super::core::Core;
+use crate::isolation::postgres::session::Lost;
 use crate::isolation::postgres::stack::ClientId;
 use std::collections::VecDeque;
 use std::ops::{Deref, DerefMut};
@@ -104,15 +105,22 @@ impl Schedule {
         None
     }
 
-    /// Wakes the first of those whose turn it is.
+    /// Wakes the first of those whose turn it is. If it is nobody's, all: how long another's transaction is idle counts
+    /// from here.
     fn wake_next(&self) {
         let Some(core) = &self.core else {
             return;
         };
         let mut waiting = self.waiting.iter();
-        let next = waiting.find(|one| self.may_go(core, one.client, one.patient));
-        if let Some(next) = next {
-            next.wake.notify_one();
+        match waiting.find(|one| self.may_go(core, one.client, one.patient)) {
+            Some(next) => next.wake.notify_one(),
+            None => self.wake_all(),
+        }
+    }
+
+    fn wake_all(&self) {
+        for waiter in &self.waiting {
+            waiter.wake.notify_one();
         }
     }
 }
@@ -133,17 +141,9 @@ impl Shared {
         client: ClientId,
         grace: Grace,
     ) -> Result<Turn, Closed> {
-        let place = {
-            let mut schedule = self.schedule();
-            if schedule.closed {
-                return Err(Closed);
-            }
-            let first = schedule.waiting.is_empty();
-            if let Some(core) = first.then(|| schedule.take(client, None)).flatten() {
-                drop(schedule);
-                return Ok(Turn::new(self, client, core));
-            }
-            Place::join(self, &mut schedule, client)
+        let place = match self.try_turn(client)? {
+            Ok(core) => return Turn::new(self, client, core).begun().await,
+            Err(place) => place,
         };
         loop {
             let (core, blocked) = {
@@ -156,11 +156,24 @@ impl Shared {
                 (schedule.take(client, patient), blocked)
             };
             match (core, blocked) {
-                (Some(core), _) => return Ok(Turn::new(self, client, core)),
+                (Some(core), _) => return Turn::new(self, client, core).begun().await,
                 // Another's transaction is open, and at rest.
                 (None, Some(epoch)) => place.wait_out(epoch, grace).await,
                 (None, None) => place.wake.notified().await,
             }
+        }
+    }
+
+    /// The session, if nobody has it or waits for it; else a place in the queue.
+    fn try_turn(self: &Arc<Self>, client: ClientId) -> Result<Result<Box<Core>, Place>, Closed> {
+        let mut schedule = self.schedule();
+        if schedule.closed {
+            return Err(Closed);
+        }
+        let first = schedule.waiting.is_empty();
+        match first.then(|| schedule.take(client, None)).flatten() {
+            Some(core) => Ok(Ok(core)),
+            None => Ok(Err(Place::join(self, &mut schedule, client))),
         }
     }
 
@@ -173,17 +186,15 @@ impl Shared {
     pub(super) fn close_schedule(&self) {
         let mut schedule = self.schedule();
         schedule.closed = true;
-        for waiter in &schedule.waiting {
-            waiter.wake.notify_one();
-        }
+        schedule.wake_all();
     }
 
     /// A client has gone: what it has open is rolled back before anybody else's turn.
     pub(super) fn has_left(&self, client: ClientId) {
         let mut schedule = self.schedule();
         match &mut schedule.core {
-            Some(core) => core.abandon(client),
-            None => schedule.left.push(client),
+            Some(core) if core.session.is_at_rest() => core.abandon(client),
+            _ => schedule.left.push(client),
         }
         schedule.epoch += 1;
         schedule.wake_next();
@@ -206,9 +217,7 @@ impl Shared {
     pub(super) fn take_for_good(&self) -> Option<Box<Core>> {
         let mut schedule = self.schedule();
         schedule.closed = true;
-        for waiter in &schedule.waiting {
-            waiter.wake.notify_one();
-        }
+        schedule.wake_all();
         schedule.core.take()
     }
 }
@@ -282,6 +291,42 @@ impl Turn {
     }
 }
 
+impl Turn {
+    /// Gets the session ready for whoever's turn begins.
+    async fn begun(mut self) -> Result<Self, Closed> {
+        self.shared.until_cancelled().await;
+        let Some(core) = self.core.take() else {
+            return Err(Closed);
+        };
+        // Its socket belongs to a runtime, which may be one that waits for this very client.
+        match core.rehome() {
+            Ok(core) => self.core = Some(core),
+            Err(error) => {
+                self.shared.lose(&Lost::Io(error));
+                return Err(Closed);
+            }
+        }
+        if !self.session.is_at_rest() {
+            self.recover().await?;
+        }
+        Ok(self)
+    }
+
+    /// Somebody was dropped in the middle of a batch: what was sent is waited for, and undone.
+    async fn recover(&mut self) -> Result<(), Closed> {
+        if let Err(lost) = self.session.drain().await {
+            self.shared.lose(&lost);
+            return Err(Closed);
+        }
+        self.undo_unfinished();
+        let left = std::mem::take(&mut self.shared.schedule().left);
+        for client in left {
+            self.abandon(client);
+        }
+        Ok(())
+    }
+}
+
 impl Deref for Turn {
     type Target = Core;
 
@@ -313,8 +358,10 @@ impl Drop for Turn {
         } else {
             schedule.shared = Some(schedule.epoch);
         }
-        for client in std::mem::take(&mut schedule.left) {
-            core.abandon(client);
+        if core.session.is_at_rest() {
+            for client in std::mem::take(&mut schedule.left) {
+                core.abandon(client);
+            }
         }
         schedule.core = Some(core);
         if schedule.closed {

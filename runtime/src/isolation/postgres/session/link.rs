@@ -134,6 +134,10 @@ impl Link {
         self.unanswered == own.count()
     }
 
+    pub(super) fn is_failed(&self) -> bool {
+        self.status == Status::Failed && self.internal.is_empty()
+    }
+
     /// Whether there are frames behind the last Sync.
     pub(super) fn is_unsynced(&self) -> bool {
         self.unsynced
@@ -337,6 +341,17 @@ impl Link {
             }
         }
         Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    /// Whether the server has not hung up, or said why it is going to. Does not wait.
+    pub(super) fn is_open(&mut self) -> bool {
+        let mut context = Context::from_waker(Waker::noop());
+        while let Poll::Ready(filled) = self.poll_fill(&mut context) {
+            if filled.is_err() {
+                return false;
+            }
+        }
+        matches!(self.take(), Ok(None))
     }
 
     /// Sends as much as the socket takes at once; the rest goes with what comes next.

@@ -119,6 +119,11 @@ impl Session {
         self.link.drain().await
     }
 
+    /// Whether its transaction has failed, and nothing is on its way that makes it good.
+    pub(crate) fn is_failed(&self) -> bool {
+        self.link.is_failed()
+    }
+
     /// Whether nothing that was asked for is outstanding.
     pub(crate) fn is_at_rest(&self) -> bool {
         self.link.is_at_rest()
@@ -134,4 +139,49 @@ impl Session {
     pub(crate) fn process(&self) -> i32 {
         self.canceller.process().cast_signed()
     }
+}
+
+#[cfg(test)]
+impl Session {
+    /// Runs statements and reads their rows as text.
+    pub(crate) async fn simple(
+        &mut self,
+        sql: &str,
+    ) -> Result<
+        crate::isolation::postgres::upstream::Rows,
+        crate::isolation::postgres::upstream::QueryError,
+    > {
+        use crate::isolation::postgres::upstream::{QueryError, Rows, ServerError};
+        self.query(sql.as_bytes());
+        let (mut done, mut failed) = (Rows::default(), None);
+        loop {
+            let Some(frame) = self.take()? else {
+                self.fill().await?;
+                continue;
+            };
+            let body = frame.view().body();
+            match frame.view().tag() {
+                b'D' => done.rows.push(texts(body)),
+                b'E' => failed = Some(Box::new(ServerError::parse(body))),
+                b'Z' => break,
+                _ => {}
+            }
+        }
+        done.status = self.link.status.byte();
+        failed.map_or(Ok(done), |error| Err(QueryError::Server(error)))
+    }
+}
+
+/// The values of a row.
+#[cfg(test)]
+fn texts(mut row: &[u8]) -> Vec<Option<String>> {
+    use bytes::Buf as _;
+    (0..row.get_u16())
+        .map(|_| {
+            let length = usize::try_from(row.get_i32()).ok()?;
+            let text = String::from_utf8_lossy(&row[..length]).into_owned();
+            row.advance(length);
+            Some(text)
+        })
+        .collect()
 }

@@ -76,8 +76,13 @@ pub(crate) enum TemplateError {
 }
 
 impl TemplateError {
+    /// Whether it came from a session that is of no more use.
+    pub(crate) fn is_fatal(&self) -> bool {
+        matches!(self, Self::Refused { source, .. } if source.is_fatal())
+    }
+
     /// For `map_err`.
-    pub(super) fn refused(doing: &'static str, name: &str) -> impl FnOnce(QueryError) -> Self {
+    pub(crate) fn refused(doing: &'static str, name: &str) -> impl FnOnce(QueryError) -> Self {
         move |source| Self::Refused {
             doing,
             name: name.to_owned(),

@@ -150,6 +150,12 @@ impl<'a> Mark<'a> {
         Some(Self::Kept { since })
     }
 
+    /// For whom a database with this comment is kept.
+    pub(super) fn kept_for(comment: &str) -> Option<&str> {
+        let rest = comment.strip_prefix("heirloom: kept, since ")?;
+        rest.split_once(", for ").map(|(_, whom)| whom)
+    }
+
     pub(super) fn template(used: u64, base: &str) -> String {
         format!("heirloom: template, used {used}, of {base}")
     }

@@ -114,7 +114,7 @@ fn a_migration_that_fails_is_named_with_its_file() {
 
 #[test]
 fn without_migrations_it_is_the_database_itself() {
-    let ready = asked(ask("humble", "postgres", Schema::Empty)).unwrap();
+    let ready = asked(ask("trusted", "postgres", Schema::Empty)).unwrap();
     assert!(ready.is_as_it_is());
     assert_eq!(ready.template().name(), "postgres");
     assert!(ready.take_first().is_some());

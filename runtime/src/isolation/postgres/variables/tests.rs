@@ -2,6 +2,7 @@ use super::*;
 
 fn tenant(repo: &'static str) -> Tenant {
     Tenant {
+        token: String::new(),
         package: String::new(),
         repo,
         name: "shop::sells".to_owned(),

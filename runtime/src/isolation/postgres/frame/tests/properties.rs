@@ -1,9 +1,13 @@
 use super::super::*;
+use crate::isolation::postgres::fuzz as fuzzing;
 use proptest::prelude::*;
+
+/// What a frame of either side may begin with.
+const TAGS: &[u8] = b"BCDEFHPQSXcdfpRKSZvTtDCIENA123nsVGHW";
 
 /// Bytes that are frames in part: heads that fit, and noise.
 fn stream() -> impl Strategy<Value = Vec<u8>> {
-    let tags = b"BCDEFHPQSXcdfpRKSZvTtDCIENA123nsVGHW".to_vec();
+    let tags = TAGS.to_vec();
     let body = prop_oneof![
         prop::collection::vec(any::<u8>(), 0..40),
         prop::collection::vec(prop::sample::select(b"\0\0SPxC\x01\x04".to_vec()), 0..12),
@@ -36,4 +40,27 @@ proptest! {
         let length = u32::try_from(rest.len()).expect("short") + 8;
         fuzz(&[&length.to_be_bytes()[..], &version.to_be_bytes(), &rest].concat());
     }
+}
+
+/// Frames, most of them with the length they say, of bytes that mean something in them.
+#[test]
+fn a_bounded_fuzz_finds_nothing() {
+    fuzzing::bounded(20_000, fuzzing::frames, |dice| {
+        let mut stream = vec![dice.byte()];
+        for _ in 0..dice.below(6) {
+            let body: Vec<u8> = (0..dice.below(24))
+                .map(|_| match dice.below(3) {
+                    0 => dice.byte(),
+                    _ => b"\0\0\0SPxC\x01\x04"[dice.below(9)],
+                })
+                .collect();
+            let lie = u32::from(dice.below(20) == 0);
+            let length = u32::try_from(body.len()).expect("short") + 4 + lie;
+            stream.push(TAGS[dice.below(TAGS.len())]);
+            stream.extend(length.to_be_bytes());
+            stream.extend(body);
+        }
+        // Half of them begin with the first frame, the others with a byte that is none.
+        stream.split_off(dice.below(2))
+    });
 }

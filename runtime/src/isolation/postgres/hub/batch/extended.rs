@@ -242,7 +242,9 @@ impl Batch<'_> {
         }
         while let Some(step) = self.steps.pop_back() {
             match step.undo {
-                Some(Undo::Statement(name, old)) => put_back(&mut self.client.statements, name, old),
+                Some(Undo::Statement(name, old)) => {
+                    put_back(&mut self.client.statements, name, old)
+                }
                 Some(Undo::Portal(name, old)) => put_back(&mut self.client.portals, name, old),
                 None => {}
             }

@@ -62,19 +62,25 @@ impl Batch<'_> {
                 return Some("SET TRANSACTION ISOLATION LEVEL must be called before any query");
             }
             if within {
-                return Some("SET TRANSACTION ISOLATION LEVEL must not be called in a subtransaction");
+                return Some(
+                    "SET TRANSACTION ISOLATION LEVEL must not be called in a subtransaction",
+                );
             }
         }
         if modes.read_only == Some(false) && present.read_only == Some(true) {
             if within {
-                return Some("cannot set transaction read-write mode inside a read-only transaction");
+                return Some(
+                    "cannot set transaction read-write mode inside a read-only transaction",
+                );
             }
             if ran {
                 return Some("transaction read-write mode must be set before any query");
             }
         }
         if modes.deferrable.is_some() && within {
-            return Some("SET TRANSACTION [NOT] DEFERRABLE cannot be called within a subtransaction");
+            return Some(
+                "SET TRANSACTION [NOT] DEFERRABLE cannot be called within a subtransaction",
+            );
         }
         if modes.deferrable.is_some() && ran {
             return Some("SET TRANSACTION [NOT] DEFERRABLE must be called before any query");
@@ -89,11 +95,11 @@ impl Batch<'_> {
                 "25P01",
                 "SET TRANSACTION can only be used in transaction blocks",
             );
-        } else if let Some(why) = self.refused_modes(modes) {
-            return self.error("25001", why, None).await;
-        } else {
-            self.change_modes(modes);
         }
+        if let Some(why) = self.refused_modes(modes) {
+            return self.error("25001", why, None).await;
+        }
+        self.change_modes(modes);
         self.done("SET");
         Ok(())
     }
@@ -146,17 +152,14 @@ impl Batch<'_> {
     }
 
     /// `SET transaction_read_only = …`, which holds for one transaction however it is said.
-    pub(super) async fn set_modes(
-        &mut self,
-        modes: Modes,
-        setting: &Setting,
-    ) -> Result<(), Lost> {
-        if self.in_any_block() {
-            return self.set_transaction(modes).await;
-        }
-        if setting.scope == Scope::Local {
+    pub(super) async fn set_modes(&mut self, modes: Modes, setting: &Setting) -> Result<(), Lost> {
+        if !self.in_any_block() && setting.scope == Scope::Local {
             self.warn("25P01", "SET LOCAL can only be used in transaction blocks");
         }
+        if let Some(why) = self.refused_modes(modes) {
+            return self.error("25001", why, None).await;
+        }
+        self.change_modes(modes);
         self.done("SET");
         Ok(())
     }

@@ -42,12 +42,7 @@ impl Batch<'_> {
     }
 
     /// By a name that is taken: the server says so last, after all else that is wrong with it.
-    async fn prepare_again(
-        &mut self,
-        name: &Name,
-        sql: &[u8],
-        old: &Prepared,
-    ) -> Result<(), Lost> {
+    async fn prepare_again(&mut self, name: &Name, sql: &[u8], old: &Prepared) -> Result<(), Lost> {
         let physical = if old.name.is_empty() {
             &PREPARED[..]
         } else {

@@ -145,7 +145,12 @@ impl Batch<'_> {
         let Some((own, above)) = self.core.stack.take(id) else {
             // It has ended before, with another.
             if let Some((_, settings)) = self.core.ended.remove(&id) {
-                self.client.settings = settings;
+                if !self.client.settings.is(&settings) {
+                    // The client is told of it by what the server makes of it.
+                    self.client.settings = settings;
+                    self.enter();
+                    self.unsettled = true;
+                }
             }
             return;
         };
@@ -201,6 +206,8 @@ impl Batch<'_> {
             quoted(&mark.name)
         };
         self.roll_back_to(savepoint);
+        // It stood above that.
+        self.core.stack.guard = Guard::None;
         self.undone(&mark);
         self.restore(&mark.applied, &mark.settings);
     }

@@ -1,6 +1,6 @@
 use super::super::*;
+use crate::isolation::postgres::fuzz;
 use proptest::prelude::*;
-use std::time::Instant;
 
 /// What means something to the lexer.
 const BITS: &[&str] = &[
@@ -128,80 +128,11 @@ proptest! {
     }
 }
 
-/// A bounded fuzz; the seed is printed, and `HEIRLOOM_FUZZ_SEED` sets it.
 #[test]
 fn a_bounded_fuzz_finds_nothing() {
-    let given = std::env::var("HEIRLOOM_FUZZ_SEED").ok();
-    let seed = given.map_or_else(clock, |seed| seed.parse().expect("a number"));
-    println!("HEIRLOOM_FUZZ_SEED={seed}");
-    let mut state = seed;
-    let mut below = |n: usize| {
-        // An xorshift; enough to choose bits.
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        usize::try_from(state % 1_000_003).expect("small") % n
-    };
-    for _ in 0..20_000 {
-        let length = below(30);
-        let sql: Vec<u8> = (0..length)
-            .flat_map(|_| BITS[below(BITS.len())].bytes())
-            .collect();
-        fuzz(&sql);
-    }
-}
-
-fn clock() -> u64 {
-    let since = std::time::UNIX_EPOCH.elapsed().expect("after 1970");
-    u64::from(since.subsec_nanos()) + since.as_secs() + 1
-}
-
-/// Four times the text may take four times as long, and not sixteen times.
-#[test]
-fn time_grows_with_the_length_only() {
-    let units = [
-        "'",
-        "''",
-        "$a",
-        "$a$",
-        "$$;",
-        "/*",
-        "*/",
-        "--",
-        "--\n",
-        "'' --x\n",
-        "(",
-        ")",
-        ";",
-        "\"",
-        "a",
-        "1",
-        "$",
-        "U&'' ",
-        "e'\\",
-        "create function f() begin atomic ",
-        "''\n",
-        "$aaaaaaaaaaaaaaaaaaaa",
-        "-",
-        "/",
-        "copy ((",
-        "set a.",
-    ];
-    let took = |sql: &[u8]| {
-        let best = (0..3).map(|_| {
-            let start = Instant::now();
-            fuzz(sql);
-            start.elapsed()
-        });
-        best.min().expect("three")
-    };
-    for unit in units {
-        let small = unit.repeat(100_000 / unit.len());
-        let (small, large) = (took(small.as_bytes()), took(small.repeat(4).as_bytes()));
-        let allowed = 10 * small + std::time::Duration::from_millis(20);
-        assert!(
-            large < allowed,
-            "{unit}: {small:?}, four times as long {large:?}"
-        );
-    }
+    fuzz::bounded(20_000, fuzz::query, |dice| {
+        let length = dice.below(30);
+        let bits = (0..length).flat_map(|_| BITS[dice.below(BITS.len())].bytes());
+        bits.collect()
+    });
 }

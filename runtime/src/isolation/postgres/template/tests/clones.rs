@@ -44,7 +44,7 @@ async fn clones_are_alike_and_apart() {
     let in_it = Upstream::connect(one.config()).await.unwrap();
     let names = [&one, &two, &three].map(|clone| clone.name().to_owned());
     for clone in [one, two, three] {
-        clones.discard(clone).await.unwrap();
+        clones.discard(clone, None).await.unwrap();
     }
     drop(in_it);
     let left = databases("apart").await;
@@ -77,7 +77,7 @@ async fn a_kept_clone_stays_for_a_week() {
     // What the dead leave is not; the server notices a while after that they are dead.
     let started = Instant::now();
     while databases("kept").await.contains(&lost) {
-        assert!(started.elapsed() < Duration::from_secs(10));
+        assert!(started.elapsed() < Duration::from_mins(1));
         drop(Clones::open(&config, &source).await.unwrap());
     }
     assert!(databases("kept").await.contains(&kept));

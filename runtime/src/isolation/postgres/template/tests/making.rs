@@ -1,6 +1,6 @@
 use super::*;
 use crate::isolation::schema::Schema;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 #[tokio::test]
 async fn a_template_is_made_once_and_found_again() {
@@ -41,11 +41,9 @@ async fn a_template_is_made_once_and_found_again() {
     );
     let made = "SELECT oid FROM pg_database WHERE datname = current_database()";
     let made = session.simple(made).await.unwrap();
-    let started = Instant::now();
     let (again, session) = ensure(&config, &suite.wanted(Purpose::Sessions))
         .await
         .unwrap();
-    println!("found again in {:?}", started.elapsed());
     assert_eq!(again.name(), template.name());
     let oid = "SELECT oid FROM pg_database WHERE datname = current_database()";
     assert_eq!(session.unwrap().simple(oid).await.unwrap().rows, made.rows);
@@ -389,12 +387,7 @@ async fn old_templates_are_dropped_unless_somebody_is_in_them() {
     let (same, session) = make("used again").await;
     assert_eq!(same.name(), used_again.name());
     session.unwrap().close().await;
-    let started = Instant::now();
     let (last, _session) = make("last").await;
-    assert!(
-        started.elapsed() < Duration::from_secs(4),
-        "nobody is waited for"
-    );
     let mut expected = vec![
         recent.name(),
         entered.name(),

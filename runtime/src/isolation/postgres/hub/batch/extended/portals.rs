@@ -172,11 +172,7 @@ impl Batch<'_> {
         self.error("34000", &message, None).await
     }
 
-    pub(super) async fn execute_portal(
-        &mut self,
-        name: &[u8],
-        max_rows: i32,
-    ) -> Result<(), Lost> {
+    pub(super) async fn execute_portal(&mut self, name: &[u8], max_rows: i32) -> Result<(), Lost> {
         let known = self.client.portals.get(name).cloned();
         let kind = known.as_ref().map(|portal| portal.prepared.kind.clone());
         let kind = kind.unwrap_or(Kind::Other);

@@ -1,0 +1,185 @@
+//! An owner's virtual server and a real pool on it.
+
+use super::hub::{Hub, Identity};
+use super::pool::{self, Slot, Who};
+use super::sockets::Sockets;
+use super::template::Purpose;
+use super::templates::{self, Known, Ready};
+use super::{ask, background, close, pool_options};
+use crate::error::Error;
+use crate::isolation::{Closed, IsolationLevel, Tenant, Verdict, Wanted, dir};
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::{PgPool, Postgres};
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::OnceCell;
+
+/// An owner's session, and a pool of virtual connections to it.
+#[derive(Debug)]
+pub struct VirtualLease {
+    pool: PgPool,
+    hub: Arc<Hub>,
+    ready: Arc<Ready>,
+    tenant: Tenant,
+    token: String,
+    sockets: Arc<Sockets>,
+    /// Until the session is given back.
+    slot: Mutex<Option<Slot>>,
+    /// For those who cannot wait for the test's own runtime: the number of a socket that the background serves.
+    elsewhere: OnceCell<u16>,
+}
+
+impl VirtualLease {
+    pub(super) async fn open(tenant: Tenant, wanted: Wanted<Postgres>) -> Result<Self, Error> {
+        let ask = ask(&tenant, &wanted, Purpose::Sessions)?;
+        let ready = templates::of(ask, &tenant.name).await?;
+        let sockets = Sockets::current()?;
+        let taken = pool::take(&ready, Who::of(&tenant, &wanted)).await?;
+        let token = tenant.token.clone();
+        let who = Identity {
+            owner: tenant.name.clone(),
+            token: token.clone(),
+            database: ready.config().database().to_owned(),
+        };
+        let (number, path) = sockets.free();
+        let (parked, slot) = taken.into_parts();
+        let (level, asked) = (level_sql(wanted.level), path.clone());
+        let here = wanted.here;
+        let open = move || async move {
+            let hub = Hub::open(parked, who, level)?;
+            hub.listen(&asked)?;
+            std::io::Result::Ok(hub)
+        };
+        let hub = if here {
+            open().await
+        } else {
+            background::run(async move { open().await }).await
+        };
+        let hub = hub.map_err(|source| dir::files("listen at", &path, source))?;
+        let lease = Self {
+            pool: pool_options().connect_lazy_with(options(&sockets, number, &token, &ready)),
+            hub: Arc::new(hub),
+            ready,
+            tenant,
+            token,
+            sockets,
+            slot: Mutex::new(Some(slot)),
+            elsewhere: OnceCell::new(),
+        };
+        if !here {
+            lease.elsewhere.set(number).ok();
+        }
+        Ok(lease)
+    }
+
+    pub(super) fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    pub(super) fn schema(&self) -> &Known {
+        self.ready.schema()
+    }
+
+    /// For other drivers and processes: served by the background, whatever the test's own threads do.
+    pub(super) async fn url(&self) -> Result<String, Error> {
+        let listen = || async {
+            let (number, path) = self.sockets.free();
+            let (hub, asked) = (Arc::clone(&self.hub), path.clone());
+            let listening = background::run(async move { hub.listen(&asked) }).await;
+            listening.map_err(|source| dir::files("listen at", &path, source))?;
+            Ok(number)
+        };
+        let number = *self.elsewhere.get_or_try_init(listen).await?;
+        let (dir, database) = (self.sockets.dir(), self.ready.config().database());
+        Ok(format!(
+            "postgres://{}@{}:{number}/{}?sslmode=disable",
+            self.token,
+            encoded(&dir.display().to_string()),
+            encoded(database)
+        ))
+    }
+
+    fn why(&self) -> String {
+        let Tenant { name, repo, .. } = &self.tenant;
+        format!(
+            "the session of test `{name}` on repo `{repo}` has ended: the test is over, or it was taken away"
+        )
+    }
+
+    pub(super) fn revoke(&self) {
+        // The pool is marked as closed by the call itself; the rest of it is waiting, which `checkin` does.
+        drop(self.pool.close());
+        self.hub.revoke(&self.why());
+    }
+
+    pub(super) async fn checkin(&self, verdict: Verdict, patience: Duration) -> Closed {
+        let mut done = Closed::default();
+        let name = &self.tenant.name;
+        // Whoever holds a connection is told by the virtual server that it has ended.
+        let closed = close(&self.pool, name, patience).await;
+        done.errors.extend(closed.err());
+        let left = self.hub.close(&self.why(), patience).await;
+        let slot = self
+            .slot
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let (Some(session), Some(slot)) = (left.session, slot) {
+            slot.give_back(session);
+        }
+        if !left.journal.is_empty() {
+            done.errors.push(Error::Diverged {
+                owner: name.clone(),
+                repo: self.tenant.repo,
+                what: listed(&left.journal),
+            });
+        }
+        if verdict == Verdict::Keep {
+            done.hints.extend(left.hints);
+        }
+        done
+    }
+}
+
+/// For the application's own pool: on the test's runtime, if there is one.
+fn options(sockets: &Sockets, number: u16, token: &str, ready: &Ready) -> PgConnectOptions {
+    PgConnectOptions::new_without_pgpass()
+        .socket(sockets.dir())
+        .port(number)
+        .username(token)
+        .database(ready.config().database())
+        .ssl_mode(PgSslMode::Disable)
+}
+
+/// A line for each, but not for all of very many.
+fn listed(journal: &[String]) -> String {
+    const SHOWN: usize = 10;
+    let mut lines: Vec<_> = journal.iter().take(SHOWN).cloned().collect();
+    if let Some(more) = journal.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        lines.push(format!("and {more} more"));
+    }
+    lines.join("\n  ")
+}
+
+/// As a part of a URL. A directory in the place of a host is what every driver takes for that of a socket.
+fn encoded(text: &str) -> String {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            write!(encoded, "%{byte:02X}").expect("a string takes text");
+        }
+    }
+    encoded
+}
+
+/// The level of the session's own transaction.
+fn level_sql(level: Option<IsolationLevel>) -> Option<&'static str> {
+    Some(match level? {
+        IsolationLevel::ReadUncommitted | IsolationLevel::ReadCommitted => "READ COMMITTED",
+        IsolationLevel::RepeatableRead => "REPEATABLE READ",
+        IsolationLevel::Serializable => "SERIALIZABLE",
+    })
+}

@@ -1,0 +1,222 @@
+//! PostgreSQL's default: a test has one session in a transaction that is never committed, and any number of virtual
+//! connections to it.
+
+use heirloom::{Owner, Repo, Sandbox, owned_task, sandboxed};
+use heirloom_tests::postgres::{connect, url};
+use heirloom_tests::{failure_of, test};
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use sqlx::{Connection as _, Executor as _, PgConnection, PgPool, Postgres};
+
+static REPO: Repo<Postgres> = Repo::new();
+
+async fn count(pool: &PgPool) -> i64 {
+    let count = sqlx::query_scalar("SELECT count(*) FROM guests").fetch_one(pool);
+    count.await.expect("a count")
+}
+
+async fn sign_up(pool: &PgPool, id: i32) -> sqlx::Result<()> {
+    let insert = sqlx::query("INSERT INTO guests (id, email) VALUES ($1, $1 || '@example.org')");
+    insert.bind(id).execute(pool).await.map(drop)
+}
+
+#[sandboxed]
+async fn a_test_sees_what_it_writes(pool: PgPool) -> sqlx::Result<()> {
+    assert_eq!(count(&pool).await, 0);
+    sign_up(&pool, 1).await?;
+    assert_eq!(count(&pool).await, 1);
+    Ok(())
+}
+
+#[sandboxed]
+async fn no_test_sees_another_ones(pool: PgPool) -> sqlx::Result<()> {
+    assert_eq!(count(&pool).await, 0);
+    sign_up(&pool, 1).await?;
+    assert_eq!(count(&pool).await, 1);
+    Ok(())
+}
+
+#[sandboxed]
+async fn nothing_is_ever_committed(pool: PgPool) -> sqlx::Result<()> {
+    sign_up(&pool, 1).await?;
+    let mut transaction = pool.begin().await?;
+    sqlx::query("INSERT INTO guests (id, email) VALUES (2, 'two')")
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await?;
+    assert_eq!(count(&pool).await, 2);
+    let database: String = sqlx::query_scalar("SELECT current_database()")
+        .fetch_one(&pool)
+        .await?;
+    let options = url().parse::<PgConnectOptions>()?.database(&database);
+    let mut outside = PgConnection::connect_with(&options).await?;
+    let seen: i64 = sqlx::query_scalar("SELECT count(*) FROM guests")
+        .fetch_one(&mut outside)
+        .await?;
+    assert_eq!(seen, 0);
+    Ok(())
+}
+
+#[sandboxed]
+async fn a_failed_statement_takes_nothing_with_it(pool: PgPool) -> sqlx::Result<()> {
+    sign_up(&pool, 1).await?;
+    let error = sign_up(&pool, 1).await.expect_err("it is there already");
+    let error = error.into_database_error().expect("of the database");
+    assert_eq!(error.constraint(), Some("guests_pkey"));
+    assert_eq!(count(&pool).await, 1);
+    Ok(())
+}
+
+#[sandboxed]
+async fn a_pool_may_be_used_while_a_transaction_is_open(pool: PgPool) -> sqlx::Result<()> {
+    let mut transaction = pool.begin().await?;
+    sqlx::query("INSERT INTO guests (id, email) VALUES (1, 'one')")
+        .execute(&mut *transaction)
+        .await?;
+    sign_up(&pool, 2).await?;
+    assert_eq!(count(&pool).await, 2);
+    transaction.commit().await?;
+    assert_eq!(count(&pool).await, 2);
+    Ok(())
+}
+
+#[sandboxed]
+async fn a_rolled_back_transaction_is_gone(pool: PgPool) -> sqlx::Result<()> {
+    let mut transaction = pool.begin().await?;
+    sqlx::query("INSERT INTO guests (id, email) VALUES (1, 'one')")
+        .execute(&mut *transaction)
+        .await?;
+    let mut inner = transaction.begin().await?;
+    inner
+        .execute("INSERT INTO guests (id, email) VALUES (2, 'two')")
+        .await?;
+    inner.rollback().await?;
+    let within: i64 = sqlx::query_scalar("SELECT count(*) FROM guests")
+        .fetch_one(&mut *transaction)
+        .await?;
+    assert_eq!(within, 1);
+    drop(transaction);
+    assert_eq!(count(&pool).await, 0);
+    Ok(())
+}
+
+#[owned_task]
+fn spawn_sign_up(id: i32) -> tokio::task::JoinHandle<sqlx::Result<()>> {
+    tokio::spawn(async move {
+        sqlx::query("INSERT INTO guests (id, email) VALUES ($1, $1 || '@spawned')")
+            .bind(id)
+            .execute(&REPO)
+            .await
+            .map(drop)
+    })
+}
+
+#[sandboxed]
+async fn what_is_spawned_uses_the_same_session(pool: PgPool) -> sqlx::Result<()> {
+    let tasks: Vec<_> = (0..20).map(spawn_sign_up).collect();
+    for task in tasks {
+        task.await.expect("it does not panic")?;
+    }
+    assert_eq!(count(&pool).await, 20);
+    Ok(())
+}
+
+#[sandboxed(flavor = "multi_thread", worker_threads = 2)]
+async fn several_threads_share_the_session(pool: PgPool) -> sqlx::Result<()> {
+    let tasks: Vec<_> = (0..50).map(spawn_sign_up).collect();
+    for task in tasks {
+        task.await.expect("it does not panic")?;
+    }
+    assert_eq!(count(&pool).await, 50);
+    Ok(())
+}
+
+#[sandboxed]
+async fn a_test_takes_any_number_of_fixtures(
+    sandbox: Sandbox,
+    owner: Owner,
+    pool: PgPool,
+    mut connection: PoolConnection<Postgres>,
+    options: PgPoolOptions,
+    connect: PgConnectOptions,
+    both: (PgPoolOptions, PgConnectOptions),
+) -> sqlx::Result<()> {
+    assert_eq!(sandbox.owner(), &owner);
+    assert_eq!(both.1.get_database(), connect.get_database());
+    sqlx::query("INSERT INTO guests VALUES (1, 'ada@example.org')")
+        .execute(&mut *connection)
+        .await?;
+    drop(connection);
+    let own = options.max_connections(2).connect_with(connect).await?;
+    assert_eq!((count(&own).await, count(&pool).await), (1, 1));
+    own.close().await;
+    Ok(())
+}
+
+#[sandboxed]
+async fn a_listener_hears_what_the_test_notifies(
+    pool: PgPool,
+    mut listener: PgListener,
+) -> sqlx::Result<()> {
+    listener.listen("orders").await?;
+    sqlx::query("NOTIFY orders, 'one'").execute(&pool).await?;
+    let heard = listener.recv().await?;
+    assert_eq!((heard.channel(), heard.payload()), ("orders", "one"));
+    Ok(())
+}
+
+#[test]
+fn a_lost_write_fails_the_test() {
+    let text = failure_of(|| {
+        test("diverges").run(|sandbox: Sandbox| async move {
+            let pool: PgPool = sandbox.get().await.expect("a pool");
+            let transaction = pool.begin().await.expect("it begins");
+            sqlx::query("CREATE TEMP TABLE t (a int)")
+                .execute(&pool)
+                .await
+                .expect("it is made");
+            transaction.rollback().await.expect("it ends");
+            Ok(())
+        })
+    });
+    assert!(text.contains("`CREATE TABLE` of connection"), "{text}");
+    assert!(text.contains("isolation = \"database\""), "{text}");
+}
+
+#[sandboxed]
+async fn another_connection_is_refused_without_the_token(pool: PgPool) {
+    let options = (*pool.connect_options()).clone().username("somebody");
+    let error = PgConnection::connect_with(&options)
+        .await
+        .expect_err("nobody");
+    let text = error.to_string();
+    assert!(text.contains("not the token of a running test"), "{text}");
+}
+
+#[sandboxed]
+async fn the_real_server_is_not_changed(_pool: PgPool) {
+    let mut outside = connect(&url()).await;
+    outside.ping().await.expect("it is there");
+}
+
+/// The test's own thread waits for the program, and with it whatever the test's runtime serves.
+#[sandboxed]
+async fn another_process_is_served_while_the_test_is_blocked(sandbox: Sandbox, pool: PgPool) {
+    sign_up(&pool, 1).await.expect("a row");
+    let url = sandbox.database_url().await.expect("a session");
+    for (statement, seen) in [
+        ("SELECT count(*) FROM guests", "1"),
+        (
+            "INSERT INTO guests (id, email) VALUES (2, 'psql')",
+            "INSERT 0 1",
+        ),
+    ] {
+        let psql = std::process::Command::new("psql")
+            .args(["-X", "-A", "-t", "-c", statement, &url])
+            .output()
+            .expect("psql is there");
+        let said = String::from_utf8_lossy(&psql.stdout);
+        assert_eq!(said.trim(), seen, "{psql:?}");
+    }
+    assert_eq!(count(&pool).await, 2);
+}

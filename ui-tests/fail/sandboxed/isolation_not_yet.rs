@@ -1,7 +1,0 @@
-// Comes with PostgreSQL.
-use heirloom::sandboxed;
-
-#[sandboxed(isolation = "transaction")]
-async fn test() {}
-
-fn main() {}
