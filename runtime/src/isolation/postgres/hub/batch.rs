@@ -55,7 +55,7 @@ pub(super) struct Batch<'a> {
     before: Settings,
     /// Settings that hold for the statements of one string.
     locals: Vec<Box<[u8]>>,
-    /// Whether frames of the extended protocol are being run, outside of a transaction.
+    /// Whether frames of the extended protocol are being run: without a transaction block they are one together.
     pipeline: bool,
     /// Whether settings are on their way that the connection has to be told.
     unsettled: bool,
@@ -71,6 +71,8 @@ pub(super) struct Batch<'a> {
     shift: Option<(usize, usize)>,
     /// Whether that is where a prepared statement is executed.
     executing: bool,
+    /// The portal that is being run.
+    running: Option<Box<[u8]>>,
     /// A frame that was read too early.
     early: Option<Frame>,
     /// What says that a statement was done, as long as constraints may have something against it.
@@ -121,6 +123,7 @@ impl<'a> Batch<'a> {
             steps: VecDeque::new(),
             naming: None,
             shift: None,
+            running: None,
             executing: false,
             early: None,
             held: None,

@@ -48,6 +48,8 @@ pub(super) struct Portal {
     pub(super) is_ours: bool,
     /// Whether it was run, if that is up to us.
     pub(super) done: bool,
+    /// Whether it was made in a failed transaction.
+    pub(super) when_failed: bool,
 }
 
 /// A virtual connection.

@@ -270,6 +270,7 @@ impl Batch<'_> {
         let Some(at) = self.core.stack.find(id, name.as_bytes()) else {
             return self.no_savepoint(name).await;
         };
+        self.skip_portals();
         let above = self.core.stack.take_above(id);
         if let Some(lowest) = above.last() {
             // Savepoints of theirs may have the same name.

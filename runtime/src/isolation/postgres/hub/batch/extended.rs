@@ -40,7 +40,7 @@ impl Batch<'_> {
     /// Runs frames up to a Sync, and says where the connection stands.
     pub(in crate::isolation::postgres::hub) async fn frames(&mut self) -> Result<Ended, Lost> {
         self.notice_end();
-        self.pipeline = !self.in_block();
+        self.pipeline = true;
         self.look_at_constraints().await?;
         loop {
             let frame = match self.frame().await {

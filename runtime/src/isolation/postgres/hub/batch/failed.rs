@@ -3,6 +3,7 @@
 use super::{Batch, Lost};
 use crate::isolation::postgres::frame::{Frame, Target, to_server};
 use crate::isolation::postgres::session::Prepared;
+use crate::isolation::postgres::sql::Kind;
 use crate::isolation::postgres::stack::{Guard, Savepoint};
 use bytes::BytesMut;
 
@@ -46,10 +47,15 @@ impl Batch<'_> {
         // Two frames: its parameters, and its columns.
         let length = described.get(1..5).unwrap_or(&[0; 4]);
         let length = u32::from_be_bytes([length[0], length[1], length[2], length[3]]);
-        let second = usize::try_from(length)
-            .ok()
-            .and_then(|at| described.get(at + 1));
-        Ok(second != Some(&b'n'))
+        let second = usize::try_from(length).ok().and_then(|at| described.get(at + 1));
+        Ok(match second {
+            Some(tag) => *tag != b'n',
+            // It is gone, though not its portals.
+            None => match &prepared.kind {
+                Kind::Execute(_) => prepared.executes.is_some(),
+                kind => matches!(kind, Kind::Other | Kind::Show | Kind::Configure(_)),
+            },
+        })
     }
 
     /// What the server answers to Describe: empty if it cannot.

@@ -95,11 +95,11 @@ impl Batch<'_> {
                 "25P01",
                 "SET TRANSACTION can only be used in transaction blocks",
             );
-        } else if let Some(why) = self.refused_modes(modes) {
-            return self.error("25001", why, None).await;
-        } else {
-            self.change_modes(modes);
         }
+        if let Some(why) = self.refused_modes(modes) {
+            return self.error("25001", why, None).await;
+        }
+        self.change_modes(modes);
         self.done("SET");
         Ok(())
     }
@@ -153,12 +153,13 @@ impl Batch<'_> {
 
     /// `SET transaction_read_only = …`, which holds for one transaction however it is said.
     pub(super) async fn set_modes(&mut self, modes: Modes, setting: &Setting) -> Result<(), Lost> {
-        if self.in_any_block() {
-            return self.set_transaction(modes).await;
-        }
-        if setting.scope == Scope::Local {
+        if !self.in_any_block() && setting.scope == Scope::Local {
             self.warn("25P01", "SET LOCAL can only be used in transaction blocks");
         }
+        if let Some(why) = self.refused_modes(modes) {
+            return self.error("25001", why, None).await;
+        }
+        self.change_modes(modes);
         self.done("SET");
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use super::Batch;
 use crate::isolation::postgres::sql::{AtCommit, Name, contains};
+use crate::isolation::postgres::stack::Guard;
 
 impl Batch<'_> {
     /// Takes note of what a connection may leave behind.
@@ -22,6 +23,16 @@ impl Batch<'_> {
         }
     }
 
+    /// What may only read does so up to the end of its savepoint.
+    fn leave_savepoint(&mut self) {
+        if let Guard::Fresh(savepoint) | Guard::Used(savepoint) = self.core.stack.guard {
+            let sql = format!("RELEASE {savepoint}");
+            self.core.session.internal(sql.into_bytes());
+            self.core.stack.guard = Guard::None;
+            self.guarded = false;
+        }
+    }
+
     /// Does what becomes of temporary tables at the end of a transaction, which is this then.
     pub(super) fn end_temporaries(&mut self) {
         if self.client.temporaries.is_empty() {
@@ -32,6 +43,9 @@ impl Batch<'_> {
         for (table, at_commit) in all {
             kept.retain(|(other, _)| *other != table);
             kept.push((table, at_commit));
+        }
+        if kept.iter().any(|(_, at_commit)| at_commit.is_some()) {
+            self.leave_savepoint();
         }
         for (table, at_commit) in &kept {
             let name = super::transaction::quoted(table);

@@ -138,6 +138,7 @@ impl Batch<'_> {
     /// ROLLBACK of the connection's transaction, and with it of those that were begun after it.
     pub(super) fn roll_back(&mut self) {
         let id = self.client.id;
+        self.skip_portals();
         self.client.status = Status::Idle;
         self.client.portals.clear();
         self.guarded = false;

@@ -23,7 +23,7 @@ impl Batch<'_> {
         if self.is_doomed() && !self.may_bind(statement, &prepared, rest).await? {
             return Ok(());
         }
-        if self.is_doomed() && !portal.is_empty() && self.client.portals.contains_key(portal) {
+        if self.is_doomed() && !portal.is_empty() && self.has_portal(portal) {
             let name = String::from_utf8_lossy(portal);
             let message = format!("cursor \"{name}\" already exists");
             return self.error("42P03", &message, None).await;
@@ -40,6 +40,7 @@ impl Batch<'_> {
             prepared: Arc::clone(&prepared),
             is_ours,
             done: false,
+            when_failed: self.is_doomed(),
         };
         let undo = Some(Undo::Portal(portal.into(), old.clone()));
         self.client.portals.insert(portal.into(), bound);
@@ -152,11 +153,17 @@ impl Batch<'_> {
 
     /// A portal that is not the client's may be a cursor that was declared in SQL.
     async fn no_portal_when_failed(&mut self, name: &[u8]) -> Result<(), Lost> {
-        let own = self.core.stack.of(self.client.id);
-        if own.is_some_and(|open| open.cursors.iter().any(|cursor| **cursor == *name)) {
+        if self.has_portal(name) {
             return self.refuse_failed().await;
         }
         self.no_portal(name).await
+    }
+
+    /// By this name, made by a frame or in SQL.
+    fn has_portal(&mut self, name: &[u8]) -> bool {
+        let declared = self.core.stack.of(self.client.id);
+        self.client.portals.contains_key(name)
+            || declared.is_some_and(|open| open.cursors.iter().any(|cursor| **cursor == *name))
     }
 
     async fn no_portal(&mut self, name: &[u8]) -> Result<(), Lost> {
@@ -218,9 +225,9 @@ impl Batch<'_> {
         // What is sent in between ends the one without a name.
         let told = !portal.is_ours && !(portal.done && name.is_empty());
         if told && !self.is_doomed() {
-            // It may have ended, with a savepoint that was rolled back to.
-            to_server::describe(self.core.session.extended(), Target::Portal(name));
-            self.steps.push_back(Step::of(What::Quiet));
+            // It may have ended, with a savepoint that was rolled back to; and it can be run only once.
+            to_server::execute(self.core.session.extended(), name, 0);
+            self.steps.push_back(Step::of(What::Check));
         }
         self.settle().await?;
         if self.failed {
@@ -240,8 +247,25 @@ impl Batch<'_> {
         if self.failed {
             return Ok(());
         }
+        self.running = Some(name.into());
         self.control(&portal.prepared.kind, &portal.prepared.sql)
-            .await
+            .await?;
+        self.running = None;
+        Ok(())
+    }
+
+    /// Portals that were made in a failed transaction are in the server's way when it ends.
+    pub(in super::super) fn skip_portals(&mut self) {
+        let running = self.running.as_deref();
+        let portals = self.client.portals.iter();
+        let left = portals.filter(|(name, portal)| portal.when_failed && !portal.done && running != Some(name));
+        let mut left: Vec<_> = left.map(|(name, _)| name.clone()).collect();
+        left.sort_unstable();
+        for name in left {
+            let name = String::from_utf8_lossy(&name);
+            self.warn("01000", &format!("skipping cleanup for portal \"{name}\""));
+        }
+        self.client.portals.retain(|_, portal| !portal.when_failed);
     }
 
     /// Takes note of a statement that is about to be run, and has the constraints deferred that it may need to be.
