@@ -99,6 +99,7 @@ impl Config {
     }
 
     /// As an application that calls `PgConnectOptions::new()`: from the `PG*` variables and `.pgpass` alone.
+    #[cfg(test)]
     pub(crate) fn from_env() -> Self {
         Self::from(PgConnectOptions::new())
     }

@@ -16,8 +16,10 @@ mod write;
 pub(crate) use broken::Broken;
 pub(crate) use client::{Client, Oids, Target};
 pub(crate) use fields::Fields;
-pub(crate) use opening::{Opening, Parameters, Startup, open};
-pub(crate) use server::{Authentication, CommandTag, CopyStart, Mechanisms, Server, Status};
+pub(crate) use opening::{Opening, Startup, open};
+pub(crate) use server::{Server, Status};
+#[cfg(test)]
+pub(crate) use server::{Authentication, CopyStart};
 pub(crate) use write::{Report, Severity, to_client, to_server};
 
 use bytes::{Bytes, BytesMut};
@@ -64,6 +66,7 @@ impl Frame {
     }
 
     /// All of it, to be sent on.
+    #[cfg(test)]
     pub(crate) fn into_bytes(self) -> Bytes {
         self.bytes
     }

@@ -13,12 +13,12 @@ mod turn;
 
 use self::core::Core;
 use super::background;
-use super::session::{Lost, Parked, Session};
+use super::session::{Accepted, Lost, Parked, Session};
 use super::stack::ClientId;
 use super::upstream::Canceller;
 use batch::ADVICE;
 use mailbox::{Mailbox, Notification};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -58,7 +58,7 @@ struct Shared {
     canceller: Canceller,
     process: i32,
     /// What the session's settings are at its start, and with what connections begin with: by that.
-    greetings: Mutex<HashMap<Vec<u8>, Arc<BTreeMap<String, String>>>>,
+    greetings: Mutex<Accepted>,
     schedule: Mutex<Schedule>,
     /// How many cancellations are on their way. Nobody's statement may begin before they have arrived.
     cancelling: Arc<watch::Sender<usize>>,
@@ -194,10 +194,6 @@ impl Hub {
         }
     }
 
-    /// How many clients are connected.
-    pub(crate) fn connections(&self) -> usize {
-        lock(&self.shared.clients).len()
-    }
 }
 
 impl Drop for Hub {

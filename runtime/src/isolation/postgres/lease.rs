@@ -35,19 +35,19 @@ impl VirtualLease {
         let ask = ask(&tenant, &wanted, Purpose::Sessions)?;
         let ready = templates::of(ask, &tenant.name).await?;
         let sockets = Sockets::current()?;
-        let taken = pool::take(&ready, Who::of(&tenant, &wanted)).await?;
+        let session = pool::take(&ready, Who::of(&tenant, &wanted)).await?;
         let token = tenant.token.clone();
-        let who = Identity {
+        let identity = Identity {
             owner: tenant.name.clone(),
             token: token.clone(),
             database: ready.config().database().to_owned(),
         };
         let (number, path) = sockets.free();
-        let (parked, slot) = taken.into_parts();
+        let (parked, slot) = session.into_parts();
         let (level, asked) = (level_sql(wanted.level), path.clone());
         let here = wanted.here;
         let open = move || async move {
-            let hub = Hub::open(parked, who, level)?;
+            let hub = Hub::open(parked, identity, level)?;
             hub.listen(&asked)?;
             std::io::Result::Ok(hub)
         };

@@ -7,10 +7,8 @@ mod wire;
 pub(crate) use cache::{Cache, Key, Prepared};
 pub(crate) use link::Lost;
 
-use super::frame::Frame;
 use super::settings::Settings;
 use super::upstream::{Canceller, Parts, QueryError, StdStream, Stream, Upstream};
-use bytes::BytesMut;
 use link::Link;
 use std::collections::{BTreeMap, HashMap};
 use std::io;

@@ -6,7 +6,10 @@ use std::sync::Arc;
 
 /// What a connection has set, by name. Cheap to clone: transactions keep what held before them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Settings(Arc<BTreeMap<Box<[u8]>, Arc<[u8]>>>);
+pub(crate) struct Settings(Arc<Statements>);
+
+/// By the names of what they set.
+type Statements = BTreeMap<Box<[u8]>, Arc<[u8]>>;
 
 impl Settings {
     /// Takes a setting as its statement makes it.
@@ -129,7 +132,7 @@ pub(crate) fn apply(settings: &mut Settings, base: &Settings, setting: &Setting,
     let name = setting.name.as_bytes();
     match (&setting.to, base.get(name)) {
         (Assigned::Written(_), _) => settings.set(name, sql),
-        (Assigned::Default, Some(at_start)) => settings.set(name, &at_start.to_vec()),
+        (Assigned::Default, Some(at_start)) => settings.set(name, at_start),
         (Assigned::Default, None) => settings.remove(name),
         (Assigned::Current, _) => {}
     }

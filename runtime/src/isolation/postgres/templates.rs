@@ -160,11 +160,6 @@ impl Ready {
         self.template.config()
     }
 
-    /// How to log in to the application's database.
-    pub(super) fn base(&self) -> &Config {
-        &self.base
-    }
-
     /// What it holds.
     pub(super) fn schema(&self) -> &Known {
         &self.schema

@@ -17,7 +17,9 @@ pub(crate) use error::{ConnectError, QueryError, ServerError};
 pub(crate) use query::Rows;
 pub(crate) use stream::{StdStream, Stream};
 
-use super::config::{Address, Config, Place};
+use super::config::{Address, Config};
+#[cfg(test)]
+use super::config::Place;
 use bytes::{BufMut as _, Bytes, BytesMut};
 use sqlx::postgres::PgSslMode;
 use std::collections::BTreeMap;
@@ -25,10 +27,8 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
-use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWriteExt as _, ReadBuf};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 
 /// How long a login may take. `sqlx` gives a pool 30 s to hand out a connection; this is within it.
@@ -156,11 +156,13 @@ impl Upstream {
     }
 
     /// The server's process for this session.
+    #[cfg(test)]
     pub(crate) fn process(&self) -> u32 {
         self.canceller.process
     }
 
     /// Stops what the session is doing.
+    #[cfg(test)]
     pub(crate) fn canceller(&self) -> &Canceller {
         &self.canceller
     }
@@ -197,23 +199,6 @@ impl Upstream {
     /// Outside a runtime with IO.
     pub(crate) fn resume(parked: Parts<StdStream>) -> io::Result<Self> {
         parked.try_map(Stream::from_std).map(Self::from_parts)
-    }
-
-    /// Whether the server has not hung up on an idle session meanwhile. Does not wait; what else it has said is kept.
-    pub(crate) fn is_open(&mut self) -> bool {
-        const FATAL: u8 = b'E';
-        let mut context = Context::from_waker(Waker::noop());
-        let mut said = [0; 1024];
-        let mut said = ReadBuf::new(&mut said);
-        match Pin::new(&mut self.stream).poll_read(&mut context, &mut said) {
-            Poll::Pending => {}
-            Poll::Ready(Ok(())) if !said.filled().is_empty() => {
-                self.buffer.extend_from_slice(said.filled());
-            }
-            Poll::Ready(_) => return false,
-        }
-        // Nothing was asked, so nothing can have failed but the session.
-        self.buffer.first() != Some(&FATAL)
     }
 
     /// Says goodbye, and waits until the server has closed the connection: by then it has let go of the database.
@@ -352,6 +337,7 @@ impl Canceller {
     }
 
     /// Who logged in where.
+    #[cfg(test)]
     pub(crate) fn place(&self) -> Place {
         self.config.place()
     }

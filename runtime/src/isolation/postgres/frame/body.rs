@@ -20,6 +20,7 @@ impl<'a> Body<'a> {
     }
 
     /// A part of a body.
+    #[cfg(test)]
     pub(super) fn inside(rest: &'a [u8], side: Side, tag: u8) -> Self {
         Self { rest, side, tag }
     }

@@ -103,6 +103,7 @@ pub(crate) struct Password<'a> {
     bytes: &'a [u8],
 }
 
+#[cfg(test)]
 impl<'a> Password<'a> {
     /// To a request for a password, clear or hashed.
     ///

@@ -39,6 +39,7 @@ impl<'a> Fields<'a> {
     }
 
     /// `ERROR`, `WARNING`, …: never translated, unless the server is older than 9.6.
+    #[cfg(test)]
     pub(crate) fn severity(self) -> &'a [u8] {
         self.get(b'V').or(self.get(b'S')).unwrap_or_default()
     }
@@ -54,6 +55,7 @@ impl<'a> Fields<'a> {
     }
 
     /// More of the message.
+    #[cfg(test)]
     pub(crate) fn detail(self) -> Option<&'a [u8]> {
         self.get(b'D')
     }
@@ -64,11 +66,13 @@ impl<'a> Fields<'a> {
     }
 
     /// The constraint that was violated.
+    #[cfg(test)]
     pub(crate) fn constraint(self) -> Option<&'a [u8]> {
         self.get(b'n')
     }
 
     /// The table it is about.
+    #[cfg(test)]
     pub(crate) fn table(self) -> Option<&'a [u8]> {
         self.get(b't')
     }

@@ -1,6 +1,8 @@
 //! What servers say.
 
-use super::body::{Body, string};
+use super::body::Body;
+#[cfg(test)]
+use super::body::string;
 use super::{Broken, Fields, Side, View};
 use std::fmt;
 
@@ -159,6 +161,7 @@ pub(crate) struct Mechanisms<'a> {
     bytes: &'a [u8],
 }
 
+#[cfg(test)]
 impl<'a> Mechanisms<'a> {
     pub(crate) fn iter(self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let mut rest = self.bytes;

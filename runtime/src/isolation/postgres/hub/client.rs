@@ -7,7 +7,7 @@ use crate::isolation::postgres::settings::Settings;
 use crate::isolation::postgres::sql::{AtCommit, Strings};
 use crate::isolation::postgres::stack::ClientId;
 use bytes::{Buf as _, BytesMut};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::future::{Future as _, poll_fn};
 use std::io;
 use std::pin::pin;
@@ -71,8 +71,6 @@ pub(super) struct Client {
     pub(super) statements: HashMap<Box<[u8]>, Arc<Prepared>>,
     /// Its portals by their names, and what they are of.
     pub(super) portals: HashMap<Box<[u8]>, Portal>,
-    /// Its statements that were prepared in SQL.
-    pub(super) by_sql: HashSet<Box<[u8]>>,
     /// Its temporary tables of which something becomes at the end of transactions; what was said last counts.
     pub(super) temporaries: Vec<(Box<[u8]>, Option<AtCommit>)>,
     /// The settings that it has been told.
@@ -94,7 +92,6 @@ impl Client {
             base: Settings::default(),
             statements: HashMap::new(),
             portals: HashMap::new(),
-            by_sql: HashSet::new(),
             temporaries: Vec::new(),
             told: BTreeMap::new(),
             mailbox,

@@ -5,7 +5,7 @@ use super::client::{Client, Idle, Parted};
 use super::greeting::{ENDED, fatal};
 use super::mailbox::Mailbox;
 use super::startup::{Welcome, introduction, welcome};
-use super::turn::{Grace, Turn};
+use super::turn::Grace;
 use super::{Shared, lock};
 use crate::isolation::postgres::frame::{Client as Said, Frame, Status, to_client};
 use crate::isolation::postgres::session::Lost;
@@ -52,7 +52,7 @@ async fn connection(shared: Arc<Shared>, mut socket: UnixStream) {
                     Left::Ended
                 }
             };
-            depart(&shared, client, served).await;
+            depart(&shared, client, served);
         }
     }
 }
@@ -230,7 +230,7 @@ fn mail(shared: &Shared, client: &mut Client) {
 }
 
 /// Says goodbye. What the client has open is rolled back by whoever's turn is next.
-async fn depart(shared: &Arc<Shared>, mut client: Client, left: Left) {
+fn depart(shared: &Arc<Shared>, mut client: Client, left: Left) {
     match left {
         Left::Gone => {}
         Left::Broken(broken) => fatal(&mut client.out, "08P01", &broken, None),

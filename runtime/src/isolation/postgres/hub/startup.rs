@@ -1,4 +1,4 @@
-//! The beginning of a connection, up to its first ReadyForQuery.
+//! The beginning of a connection, up to its first `ReadyForQuery`.
 
 use super::client::Client;
 use super::greeting::fatal;
@@ -21,6 +21,8 @@ pub(super) struct Introduction {
     settings: Settings,
     /// In one piece.
     fingerprint: Vec<u8>,
+    /// What it is to know of the protocol, if it asked for a newer one.
+    negotiation: BytesMut,
 }
 
 /// A client that was refused: this is to be sent to it.
@@ -125,6 +127,10 @@ fn introduced(startup: &Startup<'_>) -> Introduction {
         }
     }
     introduction.fingerprint = introduction.settings.fingerprint().to_vec();
+    if let Some((minor, options)) = startup.negotiate(MINOR) {
+        let out = &mut introduction.negotiation;
+        to_client::negotiate_protocol_version(out, minor, &options);
+    }
     introduction
 }
 
@@ -151,10 +157,10 @@ fn switches(text: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
     while let Some(word) = words.next() {
         let assignment = match &*word {
             b"-c" => words.next().unwrap_or_default(),
-            word => match word.strip_prefix(b"-c").or(word.strip_prefix(b"--")) {
-                Some(assignment) => assignment.to_vec(),
-                None => continue,
-            },
+            word => {
+                let assignment = word.strip_prefix(b"-c").or(word.strip_prefix(b"--"));
+                assignment.unwrap_or_default().to_vec()
+            }
         };
         if let Some(at) = assignment.iter().position(|&byte| byte == b'=') {
             let mut name = assignment[..at].to_vec();
@@ -179,7 +185,9 @@ pub(super) async fn welcome(
     let Introduction {
         settings,
         fingerprint,
+        negotiation,
     } = introduction;
+    client.out.unsplit(negotiation);
     let parameters = match shared.known_greeting(&fingerprint) {
         Some(parameters) => parameters,
         None => {
@@ -219,11 +227,4 @@ async fn ask(
     let mut batch = super::batch::Batch::new(shared, turn, client);
     let accepted = batch.introduce(settings).await?;
     Ok(accepted.map(|()| turn.session.parameters().clone()))
-}
-
-/// Says that the protocol is not spoken in this version, if the client asks for a newer one.
-pub(super) fn negotiate(out: &mut BytesMut, startup: &Startup<'_>) {
-    if let Some((minor, options)) = startup.negotiate(MINOR) {
-        to_client::negotiate_protocol_version(out, minor, &options);
-    }
 }

@@ -58,7 +58,7 @@ impl From<Lost> for QueryError {
 /// Something of our own that the server is to answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Own {
-    /// By anything, and then by ReadyForQuery.
+    /// By anything, and then by `ReadyForQuery`.
     Ready,
     /// By so many frames.
     Frames(usize),
@@ -70,7 +70,7 @@ pub(super) struct Link {
     stream: Stream,
     input: BytesMut,
     output: BytesMut,
-    /// Queries and Syncs that are not answered by ReadyForQuery yet.
+    /// Queries and Syncs that are not answered by `ReadyForQuery` yet.
     unanswered: usize,
     /// What of our own is not answered yet, all of it before what others asked for. The answers are nobody's.
     internal: VecDeque<Own>,
@@ -167,7 +167,7 @@ impl Link {
         self.unsynced = false;
     }
 
-    /// Another frame that is answered by ReadyForQuery, as it is.
+    /// Another frame that is answered by `ReadyForQuery`, as it is.
     pub(super) fn call(&mut self, frame: &[u8]) {
         self.output.extend_from_slice(frame);
         self.unanswered += 1;
@@ -321,9 +321,10 @@ impl Link {
                 Poll::Ready(Err(Lost::Io(io::ErrorKind::UnexpectedEof.into())))
             }
             (Poll::Ready(Ok(_)), _) => Poll::Ready(Ok(())),
-            (Poll::Ready(Err(error)), _) => Poll::Ready(Err(Lost::Io(error))),
             // What the server said before it hung up is read first, so a failed write is told only now.
-            (Poll::Pending, Poll::Ready(Err(error))) => Poll::Ready(Err(Lost::Io(error))),
+            (Poll::Ready(Err(error)), _) | (Poll::Pending, Poll::Ready(Err(error))) => {
+                Poll::Ready(Err(Lost::Io(error)))
+            }
             (Poll::Pending, _) => Poll::Pending,
         }
     }

@@ -52,7 +52,7 @@ impl Session {
         self.link.query(sql);
     }
 
-    /// Another frame that is answered by ReadyForQuery, as it is.
+    /// Another frame that is answered by `ReadyForQuery`, as it is.
     pub(crate) fn call(&mut self, frame: &[u8]) {
         self.link.call(frame);
     }

@@ -83,6 +83,7 @@ pub(crate) fn split(sql: &[u8], strings: Strings) -> Statements<'_> {
 
 impl Statements<'_> {
     /// Why the server is going to refuse the rest of the string, and with it the whole of it.
+    #[cfg(test)]
     pub(crate) fn problem(&self) -> Option<Problem> {
         self.clone().find_map(|statement| statement.problem)
     }

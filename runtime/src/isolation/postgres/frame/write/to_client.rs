@@ -1,7 +1,7 @@
 //! What a server says.
 
 use super::super::server::Status;
-use super::{counted, frame, int32, string};
+use super::{frame, int32, string};
 use bytes::{BufMut as _, BytesMut};
 
 /// An error or a notice of our own.
@@ -22,8 +22,6 @@ pub(crate) enum Severity {
     /// The connection ends with it.
     Fatal,
     Warning,
-    Notice,
-    Info,
 }
 
 impl Severity {
@@ -32,8 +30,6 @@ impl Severity {
             Self::Error => "ERROR",
             Self::Fatal => "FATAL",
             Self::Warning => "WARNING",
-            Self::Notice => "NOTICE",
-            Self::Info => "INFO",
         }
     }
 }
@@ -100,6 +96,7 @@ pub(crate) fn no_data(out: &mut BytesMut) {
 }
 
 /// `PortalSuspended`
+#[cfg(test)]
 pub(crate) fn portal_suspended(out: &mut BytesMut) {
     frame(out, b's', |_| {});
 }
@@ -140,11 +137,13 @@ pub(crate) fn authentication_ok(out: &mut BytesMut) {
 }
 
 /// `AuthenticationCleartextPassword`
+#[cfg(test)]
 pub(crate) fn authentication_cleartext_password(out: &mut BytesMut) {
     frame(out, b'R', |out| out.put_i32(3));
 }
 
 /// `AuthenticationSASL`: the mechanisms, the preferred first.
+#[cfg(test)]
 pub(crate) fn authentication_sasl(out: &mut BytesMut, mechanisms: &[&str]) {
     frame(out, b'R', |out| {
         out.put_i32(10);
@@ -156,6 +155,7 @@ pub(crate) fn authentication_sasl(out: &mut BytesMut, mechanisms: &[&str]) {
 }
 
 /// `AuthenticationSASLContinue`
+#[cfg(test)]
 pub(crate) fn authentication_sasl_continue(out: &mut BytesMut, data: &[u8]) {
     frame(out, b'R', |out| {
         out.put_i32(11);
@@ -164,6 +164,7 @@ pub(crate) fn authentication_sasl_continue(out: &mut BytesMut, data: &[u8]) {
 }
 
 /// `AuthenticationSASLFinal`
+#[cfg(test)]
 pub(crate) fn authentication_sasl_final(out: &mut BytesMut, data: &[u8]) {
     frame(out, b'R', |out| {
         out.put_i32(12);

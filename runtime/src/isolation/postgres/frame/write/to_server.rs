@@ -1,13 +1,16 @@
 //! What a client says.
 
 use super::super::client::{Oids, Target};
-use super::{counted, frame, int32, string};
+#[cfg(test)]
+use super::{counted, int32};
+use super::{frame, string};
 use bytes::{BufMut as _, BytesMut};
 
 /// What follows the names in a `Bind` without parameters: no formats, no values, all results in text.
 pub(crate) const NO_VALUES: &[u8] = &[0; 6];
 
 /// `StartupMessage` of protocol 3 with this minor version.
+#[cfg(test)]
 pub(crate) fn startup(out: &mut BytesMut, minor: u16, parameters: &[(&str, &str)]) {
     counted(out, |out| {
         out.put_u16(3);
@@ -21,16 +24,19 @@ pub(crate) fn startup(out: &mut BytesMut, minor: u16, parameters: &[(&str, &str)
 }
 
 /// `SSLRequest`
+#[cfg(test)]
 pub(crate) fn ssl_request(out: &mut BytesMut) {
     request(out, 5679, |_| {});
 }
 
 /// `GSSENCRequest`
+#[cfg(test)]
 pub(crate) fn gss_request(out: &mut BytesMut) {
     request(out, 5680, |_| {});
 }
 
 /// `CancelRequest`
+#[cfg(test)]
 pub(crate) fn cancel_request(out: &mut BytesMut, process: i32, secret: &[u8]) {
     request(out, 5678, |out| {
         out.put_i32(process);
@@ -38,6 +44,7 @@ pub(crate) fn cancel_request(out: &mut BytesMut, process: i32, secret: &[u8]) {
     });
 }
 
+#[cfg(test)]
 fn request(out: &mut BytesMut, code: u16, body: impl FnOnce(&mut BytesMut)) {
     counted(out, |out| {
         out.put_u16(1234);
@@ -145,11 +152,13 @@ pub(crate) fn copy_fail(out: &mut BytesMut, message: impl AsRef<[u8]>) {
 }
 
 /// `PasswordMessage`
+#[cfg(test)]
 pub(crate) fn password(out: &mut BytesMut, password: impl AsRef<[u8]>) {
     frame(out, b'p', |out| string(out, password));
 }
 
 /// `SASLInitialResponse`
+#[cfg(test)]
 pub(crate) fn sasl_initial_response(out: &mut BytesMut, mechanism: &str, data: Option<&[u8]>) {
     frame(out, b'p', |out| {
         string(out, mechanism);
