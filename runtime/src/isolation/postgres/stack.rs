@@ -56,6 +56,8 @@ pub(crate) struct Mark {
     pub(crate) channels: usize,
     /// How much had been said of temporary tables.
     pub(crate) temporaries: usize,
+    /// How many portals its connection had made.
+    pub(crate) portals: u64,
     /// What the transaction was allowed to do.
     pub(crate) modes: Modes,
 }
@@ -68,6 +70,8 @@ pub(crate) struct Before {
     pub(crate) settings: Settings,
     /// How much had been said of temporary tables.
     pub(crate) temporaries: usize,
+    /// How many portals its connection had made.
+    pub(crate) portals: u64,
 }
 
 /// An open transaction.
@@ -160,6 +164,7 @@ impl Stack {
             notices: 0,
             channels: 0,
             temporaries: before.temporaries,
+            portals: before.portals,
             modes,
         };
         self.open.push(Open {
@@ -193,6 +198,7 @@ impl Stack {
                 notices: open.notices.len(),
                 channels: open.channels.len(),
                 temporaries: before.temporaries,
+                portals: before.portals,
                 modes: open.modes,
             };
             open.marks.push(mark);

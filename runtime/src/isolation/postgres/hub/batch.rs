@@ -261,6 +261,7 @@ impl<'a> Batch<'a> {
             applied: self.core.session.applied.clone(),
             settings: self.client.settings.clone(),
             temporaries: self.client.temporaries.len(),
+            portals: self.client.bound,
         }
     }
 

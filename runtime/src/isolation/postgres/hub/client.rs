@@ -48,6 +48,8 @@ pub(super) struct Portal {
     pub(super) is_ours: bool,
     /// Whether it was run, if that is up to us.
     pub(super) done: bool,
+    /// Counted by its connection.
+    pub(super) number: u64,
     /// Whether it was made in a failed transaction.
     pub(super) when_failed: bool,
 }
@@ -71,6 +73,8 @@ pub(super) struct Client {
     pub(super) statements: HashMap<Box<[u8]>, Arc<Prepared>>,
     /// Its portals by their names, and what they are of.
     pub(super) portals: HashMap<Box<[u8]>, Portal>,
+    /// How many of them there have been.
+    pub(super) bound: u64,
     /// Its temporary tables of which something becomes at the end of transactions; what was said last counts.
     pub(super) temporaries: Vec<(Box<[u8]>, Option<AtCommit>)>,
     /// The settings that it has been told.
@@ -92,6 +96,7 @@ impl Client {
             base: Settings::default(),
             statements: HashMap::new(),
             portals: HashMap::new(),
+            bound: 0,
             temporaries: Vec::new(),
             told: BTreeMap::new(),
             mailbox,

@@ -4,6 +4,7 @@ use super::report::ADVICE;
 use super::{Batch, Lost};
 use bytes::BytesMut;
 use crate::isolation::postgres::frame::to_client;
+use crate::isolation::postgres::hub::client::Portal;
 use crate::isolation::postgres::sql::{Discarded, Kind, Modes, Name};
 use crate::isolation::postgres::stack::Guard;
 
@@ -291,8 +292,9 @@ impl Batch<'_> {
         self.roll_back_to(name.in_quotes());
         self.core.stack.guard = Guard::None;
         self.guarded = false;
-        // It is younger than the savepoint: a query that sets one ends it.
-        self.client.portals.retain(|_, portal| !portal.is_ours);
+        // One of ours is younger than the savepoint, too: a query that sets one ends it.
+        let stays = |portal: &Portal| portal.number <= mark.portals && !portal.is_ours;
+        self.client.portals.retain(|_, portal| stays(portal));
         self.undone(&mark);
         self.restore(&mark.applied, &mark.settings);
         self.client.status = super::Status::Open;

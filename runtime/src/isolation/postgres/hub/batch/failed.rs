@@ -52,7 +52,10 @@ impl Batch<'_> {
             Some(tag) => *tag != b'n',
             // It is gone, though not its portals.
             None => match &prepared.kind {
-                Kind::Execute(_) => prepared.executes.is_some(),
+                Kind::Execute(name) => match self.client.statements.get(name.as_bytes()).cloned() {
+                    Some(other) => !self.description(&other).await?.ends_with(NO_DATA),
+                    None => false,
+                },
                 kind => matches!(kind, Kind::Other | Kind::Show | Kind::Configure(_)),
             },
         })
@@ -129,6 +132,9 @@ impl Batch<'_> {
         (savepoint, true)
     }
 }
+
+/// As a frame.
+const NO_DATA: &[u8] = b"n\0\0\0\x04";
 
 /// How many parameters a Bind has.
 fn parameters(rest: &[u8]) -> u16 {

@@ -1,7 +1,7 @@
 //! Names that all connections of a session share, though each is to have its own.
 
 use super::{Batch, Lost};
-use crate::isolation::postgres::frame::{Target, to_client, to_server};
+use crate::isolation::postgres::frame::{Target, to_server};
 use crate::isolation::postgres::session::Prepared;
 use crate::isolation::postgres::sql::{Kind, Name};
 use bytes::{Bytes, BytesMut};
@@ -84,13 +84,13 @@ impl Batch<'_> {
             for (_, prepared) in all.collect::<Vec<_>>() {
                 self.free(&prepared);
             }
-            to_client::command_complete(self.out(), "DEALLOCATE ALL");
+            self.done("DEALLOCATE ALL");
             return Ok(());
         };
         match self.client.statements.remove(name.as_bytes()) {
             Some(prepared) => {
                 self.free(&prepared);
-                to_client::command_complete(self.out(), "DEALLOCATE");
+                self.done("DEALLOCATE");
                 Ok(())
             }
             None => self.no_statement(name.as_bytes()).await,

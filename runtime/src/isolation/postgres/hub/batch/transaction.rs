@@ -30,6 +30,7 @@ impl Batch<'_> {
                     applied: self.before.clone(),
                     settings: self.before.clone(),
                     temporaries: self.temporaries,
+                    portals: 0,
                 };
                 (own, before)
             }

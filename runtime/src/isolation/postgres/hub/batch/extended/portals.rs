@@ -36,7 +36,9 @@ impl Batch<'_> {
         let prepared = self.renewed(statement, prepared);
         let is_ours = prepared.name.is_empty() && portal.is_empty() && is_simple(rest);
         let old = self.client.portals.get(portal).cloned();
+        self.client.bound += 1;
         let bound = Portal {
+            number: self.client.bound,
             prepared: Arc::clone(&prepared),
             is_ours,
             done: false,
