@@ -208,11 +208,6 @@ pub(crate) fn empty(at: Span, name: &str, form: &str) -> syn::Error {
     )
 }
 
-/// An argument of the design that a later version will accept.
-pub(crate) fn not_yet(at: impl ToTokens, what: &str, instead: &str) -> syn::Error {
-    error(at, format!("{what} is not available yet"), instead)
-}
-
 /// How many letters differ between two words (Levenshtein).
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();

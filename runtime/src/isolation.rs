@@ -15,6 +15,7 @@ pub(crate) use alone::{Turn, turn};
 pub(crate) use postgres::fuzz;
 pub(crate) use schema::Schema;
 
+use crate::clock::Clock;
 use crate::error::{Error, Taken};
 use std::fmt;
 use std::future::Future;
@@ -142,6 +143,8 @@ pub struct Wanted<DB: sqlx::Database> {
     pub level: Option<IsolationLevel>,
     /// Whether the runtime that asks is the owner's own: it lasts as long as the owner, and its clock goes as time does.
     pub here: bool,
+    /// The clock of the owner's own runtime, if that was started paused.
+    pub clock: Option<Clock>,
     /// For how long the owner may have it, if that was said: whoever has to wait for it waits no longer either.
     pub limit: Option<Duration>,
 }

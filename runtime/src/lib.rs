@@ -7,6 +7,8 @@
     doc = "Gives every async test its own view of a real database. Its documentation is built with all features."
 )]
 
+#[cfg(feature = "sandbox")]
+mod clock;
 mod context;
 mod error;
 #[cfg(feature = "sandbox")]

@@ -1,7 +1,7 @@
 //! The arguments of `#[sandboxed]`.
 
 use super::fixtures::{self, Fixture};
-use crate::args::{self, Argument, empty, not_yet, unknown};
+use crate::args::{self, Argument, empty, unknown};
 use crate::diag::{Sink, error, list};
 use proc_macro2::TokenStream;
 use syn::parse::Parser;
@@ -16,6 +16,7 @@ const NAMES: &[&str] = &[
     "shared",
     "flavor",
     "worker_threads",
+    "start_paused",
     "ownership_timeout",
     "drain_timeout",
     "spawns",
@@ -34,6 +35,7 @@ pub(super) struct Args {
     pub(super) shared: bool,
     pub(super) flavor: Option<(Ident, Flavor)>,
     pub(super) worker_threads: Option<(Ident, usize)>,
+    pub(super) start_paused: Option<Ident>,
     /// In milliseconds.
     pub(super) ownership_timeout: Option<u64>,
     /// In milliseconds.
@@ -88,18 +90,12 @@ impl Args {
             "shared" => self.shared = shared(argument)?,
             "flavor" => self.flavor = Some((name, flavor(argument)?)),
             "worker_threads" => self.worker_threads = Some((name, worker_threads(argument)?)),
+            "start_paused" => self.start_paused = start_paused(argument)?.then_some(name),
             "ownership_timeout" => self.ownership_timeout = Some(duration(argument, OWNERSHIP)?),
             "drain_timeout" => self.drain_timeout = Some(duration(argument, DRAIN)?),
             "spawns" => self.spawns = Some(spawns(argument)?),
             "allow" => self.allow = Some((name, allow(argument)?)),
             "crate" => self.runtime = Some(args::runtime_path(argument)?),
-            "start_paused" => {
-                return Err(not_yet(
-                    name,
-                    "`start_paused`",
-                    "remove it and call `tokio::time::pause()` in the body, after the pool is there",
-                ));
-            }
             _ => return Err(unknown(argument, NAMES)),
         }
         Ok(())
@@ -123,6 +119,13 @@ impl Args {
                 name,
                 "`worker_threads` without `flavor = \"multi_thread\"`",
                 "the default runtime has one thread; add `flavor = \"multi_thread\"` or remove `worker_threads`",
+            ));
+        }
+        if let (Some(name), true) = (&self.start_paused, multi) {
+            sink.push(error(
+                name,
+                "`start_paused` with `flavor = \"multi_thread\"`",
+                "tokio pauses time only on one thread; remove one of the two",
             ));
         }
         let deny = self
@@ -200,6 +203,12 @@ fn isolation(argument: &Argument) -> syn::Result<Isolation> {
 fn shared(argument: &Argument) -> syn::Result<bool> {
     argument
         .assigned("shared = true")
+        .map(|flag: LitBool| flag.value)
+}
+
+fn start_paused(argument: &Argument) -> syn::Result<bool> {
+    argument
+        .assigned("start_paused = true")
         .map(|flag: LitBool| flag.value)
 }
 

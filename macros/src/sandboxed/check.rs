@@ -244,12 +244,14 @@ fn has_runtime(args: &Args, function: &ItemFn) -> Mistakes {
     }
     let flavor = args.flavor.as_ref().map(|(name, _)| name);
     let threads = args.worker_threads.as_ref().map(|(name, _)| name);
+    let paused = args.start_paused.as_ref();
     let help = format!(
         "make it `async fn {}`, or remove the argument",
         function.sig.ident
     );
     let wrong = |name: &syn::Ident| error(name, format!("`{name}` needs an `async fn`"), &help);
-    flavor.into_iter().chain(threads).map(wrong).collect()
+    let named = flavor.into_iter().chain(threads).chain(paused);
+    named.map(wrong).collect()
 }
 
 /// The arguments that come from `FromSandbox`.

@@ -219,6 +219,9 @@ fn options(ctx: &Ctx, args: &Args) -> Vec<TokenStream> {
     if let Some((_, count)) = args.worker_threads {
         options.push(quote!(worker_threads(#count)));
     }
+    if args.start_paused.is_some() {
+        options.push(quote!(start_paused()));
+    }
     if let Some(millis) = args.ownership_timeout {
         options.push(quote!(ownership_timeout(#ctx::__private::Duration::from_millis(#millis))));
     }

@@ -1,5 +1,6 @@
 //! What a test says about its default database, and how its sessions are given back.
 
+use crate::clock::Clock;
 use crate::error::{BoxError, Error};
 use crate::harness::{Sandbox, Test};
 use crate::isolation::{Fixture, Isolation, Kept, Schema, Verdict};
@@ -160,9 +161,13 @@ impl Sandbox {
     }
 }
 
-/// The test's own runtime.
-pub(super) fn lives_on(owner: &Owner, runtime: tokio::runtime::Id) {
-    owner.attachment::<Sessions>().set_home(runtime);
+/// The test's own runtime, and its clock if that is paused.
+pub(super) fn lives_on(owner: &Owner, runtime: tokio::runtime::Id, clock: Option<&Clock>) {
+    let sessions = owner.attachment::<Sessions>();
+    sessions.set_home(runtime);
+    if let Some(clock) = clock {
+        sessions.set_clock(clock.clone());
+    }
 }
 
 /// Where the test was compiled. A build that was moved to another machine is told by its runner.

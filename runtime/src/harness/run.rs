@@ -3,6 +3,7 @@
 use super::failure::{Failure, Outcome, message};
 use super::sandbox::{Hook, Sandbox};
 use super::subscriber;
+use crate::clock::Clock;
 use crate::context::{Carrier, Owned, mark_this_thread, mark_thread, owner_span};
 use crate::error::{BoxError, Error, Place};
 use crate::owner::Owner;
@@ -30,6 +31,8 @@ pub struct Test {
     manifest_dir: &'static str,
     worker_threads: Option<usize>,
     multi_thread: bool,
+    /// Until it is said otherwise, time goes on.
+    clock: Option<Clock>,
     drain_timeout: Duration,
     should_panic: bool,
     #[cfg(feature = "_database")]
@@ -64,6 +67,7 @@ impl Test {
             manifest_dir,
             worker_threads: None,
             multi_thread: false,
+            clock: None,
             drain_timeout: DRAIN_TIMEOUT,
             should_panic: false,
             #[cfg(feature = "_database")]
@@ -80,6 +84,21 @@ impl Test {
     /// Sets how many workers the multi-thread runtime has. Default: one per processor, from tokio.
     pub fn worker_threads(mut self, workers: usize) -> Self {
         self.worker_threads = Some(workers);
+        self
+    }
+
+    /// Starts it with time paused, as `#[tokio::test(start_paused = true)]` does: whenever nothing else is left to do, the
+    /// clock moves on to what is due next.
+    ///
+    /// It stands still while something of the test's PostgreSQL session is under way: a statement, a connection that is
+    /// opened, a statement that waits for its turn. So no time-out strikes because of the database, and a test
+    /// that waits for an hour between its queries takes exactly that hour, at once. A SQLite pool and a private database
+    /// (`isolation = "database"`) work elsewhere, where it is not seen: waiting for them is nothing to do, as with tokio
+    /// alone.
+    ///
+    /// Only on the current-thread runtime: tokio panics for another.
+    pub fn start_paused(mut self) -> Self {
+        self.clock = Some(Clock::default());
         self
     }
 
@@ -164,7 +183,7 @@ impl Test {
             }
         };
         #[cfg(feature = "_database")]
-        super::database::lives_on(&owner, runtime.handle().id());
+        super::database::lives_on(&owner, runtime.handle().id(), self.clock.as_ref());
         let sandbox = Sandbox::new(owner.clone());
         let carrier = Carrier::with_span(&owner, owner_span(&owner));
         let ended = catch_unwind(AssertUnwindSafe(|| {
@@ -199,11 +218,19 @@ impl Test {
             builder.worker_threads(workers);
         }
         let heir = owner.clone();
-        builder
+        if let Some(clock) = self.clock.clone() {
+            builder.start_paused(true);
+            builder.on_thread_park(move || clock.before_rest());
+        }
+        let runtime = builder
             .enable_all()
             .thread_name(owner.name())
             .on_thread_start(move || mark_thread(heir.clone()))
-            .build()
+            .build()?;
+        if let Some(clock) = &self.clock {
+            clock.set_home(runtime.handle().clone());
+        }
+        Ok(runtime)
     }
 
     /// Runs what was registered for the end, each by itself, as the owner.
@@ -231,6 +258,9 @@ impl Test {
 
     /// Ends the test's tasks: they are dropped where they are parked, blocking ones are waited for.
     fn stop(&self, runtime: Runtime, owner: &Owner) -> Option<Failure> {
+        if let Some(clock) = &self.clock {
+            clock.end();
+        }
         let started = Instant::now();
         runtime.shutdown_timeout(self.drain_timeout);
         let waited = started.elapsed();

@@ -3,6 +3,7 @@
 use super::Supported;
 use super::session::{AnySession as _, InUse, Session};
 use super::sessions::{self, Ask, Sessions, Setup};
+use crate::clock::Clock;
 use crate::error::{Error, Subject};
 use crate::isolation::{Fixture, Isolate, Lease as _, MAIN_REPO, Schema, Tenant, Verdict, Wanted};
 use crate::owner::{Checkout, Owner, RepoId, Role};
@@ -99,6 +100,9 @@ async fn open<DB: Supported>(
         token: owner.token().to_string(),
     };
     let facts = session.facts();
+    let clock = owner.attachment::<Sessions>().clock();
+    // Nothing in here has to do with the test's time.
+    let _hold = clock.map(Clock::hold);
     let wanted = Wanted {
         schema,
         sandbox: facts.sandbox(),
@@ -106,6 +110,7 @@ async fn open<DB: Supported>(
         isolation: facts.terms.isolation,
         level: facts.terms.level,
         here: owner.attachment::<Sessions>().is_here(),
+        clock: clock.cloned(),
         limit: facts.terms.limit,
     };
     // What is outside the sandbox is not a test's to fill.

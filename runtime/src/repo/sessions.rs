@@ -3,6 +3,7 @@
 use super::session::{AnySession, Closing, Facts, Gone, InUse, Session, Terms};
 use super::timeouts;
 use super::user::User;
+use crate::clock::Clock;
 use crate::error::{Asker, Error, Place, SessionView, Subject, Why};
 use crate::isolation::{Closed, Fixture, Lease, Schema, Verdict};
 use crate::owner::{
@@ -20,6 +21,8 @@ pub(crate) struct Sessions {
     setup: OnceLock<Setup>,
     /// The owner's own runtime, if it has one.
     home: OnceLock<tokio::runtime::Id>,
+    /// Its runtime's clock, if that was started paused.
+    clock: OnceLock<Clock>,
     /// The last session of each repo, also when it is gone: it knows why.
     slots: Mutex<Vec<Arc<dyn AnySession>>>,
 }
@@ -75,6 +78,15 @@ impl Sessions {
     /// Says which runtime is the owner's own.
     pub(crate) fn set_home(&self, home: tokio::runtime::Id) {
         self.home.get_or_init(|| home);
+    }
+
+    /// Says that the clock of the owner's own runtime is paused.
+    pub(crate) fn set_clock(&self, clock: Clock) {
+        self.clock.get_or_init(|| clock);
+    }
+
+    pub(super) fn clock(&self) -> Option<&Clock> {
+        self.clock.get()
     }
 
     /// Whether the current runtime is the owner's own.

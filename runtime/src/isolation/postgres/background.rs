@@ -9,8 +9,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::sync::OnceLock;
 use std::task::Poll;
+use std::time::Duration;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
+use tokio::time::Timeout;
 
 #[cfg(test)]
 mod tests;
@@ -60,6 +62,12 @@ pub(super) async fn run_while_wanted<T: Send + 'static>(
         }
     });
     received(result).await
+}
+
+/// As [`tokio::time::timeout`], by a clock that is never paused.
+pub(super) fn timeout<F: Future>(limit: Duration, work: F) -> Timeout<F> {
+    let _entered = handle().enter();
+    tokio::time::timeout(limit, work)
 }
 
 async fn received<T>(result: oneshot::Receiver<Caught<T>>) -> T {

@@ -16,6 +16,7 @@ use super::background;
 use super::session::{Accepted, Lost, Parked, Session};
 use super::stack::ClientId;
 use super::upstream::Canceller;
+use crate::clock::Clock;
 use batch::ADVICE;
 use mailbox::{Mailbox, Notification};
 use std::collections::HashMap;
@@ -55,6 +56,7 @@ struct Shared {
     token: String,
     /// What clients are to name as their database.
     database: String,
+    clock: Option<Clock>,
     canceller: Canceller,
     process: i32,
     /// What the session's settings are at its start, and with what connections begin with: by that.
@@ -99,6 +101,8 @@ pub(crate) struct Identity {
     pub(crate) token: String,
     /// What they name as their database.
     pub(crate) database: String,
+    /// What stands still while the session works, if the owner's clock is paused.
+    pub(crate) clock: Option<Clock>,
 }
 
 impl Hub {
@@ -116,11 +120,14 @@ impl Hub {
             owner,
             token,
             database,
+            clock,
         } = who;
+        session.set_clock(clock.clone());
         let shared = Arc::new(Shared {
             owner,
             token,
             database,
+            clock,
             canceller: session.canceller().clone(),
             process: session.process(),
             greetings: Mutex::new(session.accepted.clone()),

@@ -6,13 +6,16 @@ use super::sockets::Sockets;
 use super::template::Purpose;
 use super::templates::{self, Known, Ready};
 use super::{ask, background, close, pool_options};
+use crate::clock::Clock;
 use crate::error::Error;
 use crate::isolation::{Closed, IsolationLevel, Tenant, Verdict, Wanted, dir};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{PgPool, Postgres};
 use std::fmt::Write as _;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::sync::OnceCell;
 
 /// An owner's session, and a pool of virtual connections to it.
@@ -41,6 +44,7 @@ impl VirtualLease {
             owner: tenant.name.clone(),
             token: token.clone(),
             database: ready.config().database().to_owned(),
+            clock: wanted.clock.clone(),
         };
         let (number, path) = sockets.free();
         let (parked, slot) = session.into_parts();
@@ -51,8 +55,12 @@ impl VirtualLease {
             hub.listen(&asked)?;
             std::io::Result::Ok(hub)
         };
+        // A paused clock has to see what the virtual server waits for, so that is served by the runtime with this clock.
+        let paused = wanted.clock.as_ref().and_then(Clock::home);
         let hub = if here {
             open().await
+        } else if let Some(home) = &paused {
+            on(home, open()).await
         } else {
             background::run(async move { open().await }).await
         };
@@ -67,7 +75,7 @@ impl VirtualLease {
             slot: Mutex::new(Some(slot)),
             elsewhere: OnceCell::new(),
         };
-        if !here {
+        if !here && paused.is_none() {
             lease.elsewhere.set(number).ok();
         }
         Ok(lease)
@@ -140,6 +148,15 @@ impl VirtualLease {
         }
         done
     }
+}
+
+/// Does the work on another runtime.
+async fn on<T: Send + 'static>(
+    runtime: &Handle,
+    work: impl Future<Output = io::Result<T>> + Send + 'static,
+) -> io::Result<T> {
+    let done = runtime.spawn(work).await;
+    done.unwrap_or_else(|ended| Err(io::Error::other(ended)))
 }
 
 /// For the application's own pool: on the test's runtime, if there is one.

@@ -9,6 +9,7 @@ pub(crate) use link::Lost;
 
 use super::settings::Settings;
 use super::upstream::{Canceller, Parts, QueryError, StdStream, Stream, Upstream};
+use crate::clock::Clock;
 use link::Link;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -217,6 +218,11 @@ impl Session {
     /// The level of its transaction, in which nothing has happened yet.
     pub(crate) fn set_level(&mut self, level: &str) {
         self.internal(format!("SET TRANSACTION ISOLATION LEVEL {level}").into_bytes());
+    }
+
+    /// From here on this clock stands still whenever the server is waited for.
+    pub(crate) fn set_clock(&mut self, clock: Option<Clock>) {
+        self.link.set_clock(clock);
     }
 
     /// Stops what it is doing.

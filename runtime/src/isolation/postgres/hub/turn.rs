@@ -4,6 +4,8 @@
 use super::Shared;
 use super::core::Core;
 use crate::isolation::postgres::session::Lost;
+use crate::clock::Clock;
+use crate::isolation::postgres::background;
 use crate::isolation::postgres::stack::ClientId;
 use std::collections::VecDeque;
 use std::ops::{Deref, DerefMut};
@@ -210,7 +212,7 @@ impl Shared {
                 self.returned.notified().await;
             }
         };
-        tokio::time::timeout(patience, returned).await.ok()
+        background::timeout(patience, returned).await.ok()
     }
 
     /// Takes the session for good. Whoever waits or comes later is told.
@@ -254,9 +256,10 @@ impl Place {
     /// Waits until the transaction on top has been idle for long enough, or something else has happened.
     async fn wait_out(&self, epoch: u64, grace: Grace) {
         let mut healthy = 0;
+        let _hold = self.shared.clock.as_ref().map(Clock::hold);
         while healthy < grace.ticks() {
             let started = Instant::now();
-            let tick = tokio::time::timeout(TICK, self.wake.notified()).await;
+            let tick = background::timeout(TICK, self.wake.notified()).await;
             let schedule = self.shared.schedule();
             if tick.is_ok() || schedule.epoch != epoch || schedule.core.is_none() || schedule.closed
             {

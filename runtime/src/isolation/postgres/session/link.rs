@@ -4,6 +4,7 @@
 
 use crate::isolation::postgres::frame::{Frame, Lexer, Server, Side, Status, to_server};
 use crate::isolation::postgres::upstream::{QueryError, ServerError, Stream};
+use crate::clock::{Clock, Hold};
 use bytes::{Buf as _, BytesMut};
 use std::collections::{BTreeMap, VecDeque};
 use std::future::{Future as _, poll_fn};
@@ -84,6 +85,9 @@ pub(super) struct Link {
     pub(super) parameters: BTreeMap<String, String>,
     pub(super) status: Status,
     lost: bool,
+    clock: Option<Clock>,
+    /// While the server is waited for.
+    hold: Option<Hold>,
 }
 
 impl Link {
@@ -105,6 +109,8 @@ impl Link {
             parameters,
             status: Status::Idle,
             lost: false,
+            clock: None,
+            hold: None,
         }
     }
 
@@ -117,6 +123,11 @@ impl Link {
     pub(super) fn rehome(mut self) -> io::Result<Self> {
         self.stream = Stream::from_std(self.stream.into_std()?)?;
         Ok(self)
+    }
+
+    pub(super) fn set_clock(&mut self, clock: Option<Clock>) {
+        self.clock = clock;
+        self.hold = None;
     }
 
     pub(super) fn is_lost(&self) -> bool {
@@ -308,7 +319,17 @@ impl Link {
     pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Lost>> {
         let filled = self.try_fill(cx);
         self.lost |= matches!(filled, Poll::Ready(Err(_)));
+        self.keep_time(filled.is_pending());
         filled
+    }
+
+    /// In a COPY it is the server that waits.
+    fn keep_time(&mut self, waits: bool) {
+        if !waits || self.copying {
+            self.hold = None;
+        } else if self.hold.is_none() {
+            self.hold = self.clock.as_ref().map(Clock::hold);
+        }
     }
 
     fn try_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Lost>> {

@@ -1,7 +1,0 @@
-// Comes with a later version.
-use heirloom::sandboxed;
-
-#[sandboxed(start_paused = true)]
-async fn test() {}
-
-fn main() {}
