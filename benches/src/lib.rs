@@ -2,10 +2,12 @@
 //!
 //! Run them with `cargo bench -p heirloom-benches`. Compare medians of one run; single numbers move with the machine.
 
+pub mod postgres;
+
 use sqlx::SqlitePool;
 use sqlx::migrate::Migrator;
 
-/// 20 migrations, 25 tables, 24 indexes.
+/// 20 migrations, 25 tables, 24 indexes. SQLite and PostgreSQL both take them.
 pub static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
 
 /// What a small test does: two inserts, an update, two selects, each on the pool.
