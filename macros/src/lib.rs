@@ -36,7 +36,7 @@ use proc_macro::TokenStream;
 /// | argument | meaning | default |
 /// |---|---|---|
 /// | `migrations = "dir"` or `false` | directory of migrations, relative to `Cargo.toml`; `false` for none | `./migrations`, if it exists |
-/// | `migrator = path` | a `static` `Migrator` instead of a directory | none |
+/// | `migrator = path` | a `static` `Migrator` instead of a directory; `"path"` in quotes as well | none |
 /// | `fixtures("a", "b")`, `fixtures("./a.sql")`, `fixtures(path = "dir", scripts("a"))` | SQL scripts that run before the test, in the forms of `#[sqlx::test]` | none |
 /// | `isolation = "transaction"` | a transaction that is never committed; not on SQLite | the database's own |
 /// | `isolation = "database"` | a private copy of the migrated database | the database's own |

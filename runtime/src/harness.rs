@@ -10,6 +10,8 @@ mod run;
 mod sandbox;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(feature = "sqlx-0_8")]
+mod sqlx_0_8;
 mod subscriber;
 
 pub use crate::error::BoxError;

@@ -32,6 +32,8 @@ pub(crate) fn run_all() -> Result {
             .run()
     };
     run("test --workspace")?;
+    // The same story on the other database.
+    run("test --package guestbook --features postgres")?;
     for features in FEATURES {
         // The examples in the documentation are on SQLite; with all targets named, they are left out.
         let without_examples = features.contains("postgres") && !features.contains("sqlite");

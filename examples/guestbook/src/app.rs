@@ -1,42 +1,25 @@
 //! The application as a whole: what it is made of, how it serves, how it ends.
 
-use crate::MIGRATOR;
+use crate::database::Pool;
 use crate::statistics::Statistics;
 use crate::web;
 use axum::Router;
 use axum::extract::FromRef;
-use sqlx::SqlitePool;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
 use std::future::Future;
 use std::io;
-use std::str::FromStr;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
-/// Opens the database, made if it is missing, and migrates it.
-///
-/// # Errors
-///
-/// When the URL is not one of SQLite, the file cannot be opened, or a migration fails.
-pub async fn connect(url: &str) -> Result<SqlitePool, sqlx::Error> {
-    let options = SqliteConnectOptions::from_str(url)?
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal);
-    let pool = SqlitePool::connect_with(options).await?;
-    MIGRATOR.run(&pool).await?;
-    Ok(pool)
-}
-
 /// What the handlers share. Each takes only what it needs.
 #[derive(Clone, Debug)]
 pub(crate) struct Shared {
-    pool: SqlitePool,
+    pool: Pool,
     statistics: Statistics,
     tasks: TaskTracker,
 }
 
-impl FromRef<Shared> for SqlitePool {
+impl FromRef<Shared> for Pool {
     fn from_ref(shared: &Shared) -> Self {
         shared.pool.clone()
     }
@@ -68,7 +51,7 @@ impl Guestbook {
     ///
     /// Outside a tokio runtime, where the statistics cannot start.
     #[must_use]
-    pub fn open(pool: SqlitePool) -> Self {
+    pub fn open(pool: Pool) -> Self {
         let (statistics, actor) = Statistics::start();
         let shared = Shared {
             pool,

@@ -1,8 +1,9 @@
 //! Entries: what guests wrote into the book.
 
+use crate::database::{Db, Pool};
 use crate::error::Error;
 use serde::{Deserialize, Serialize};
-use sqlx::{FromRow, SqliteExecutor, SqlitePool};
+use sqlx::{Executor, FromRow};
 
 /// One entry, as everybody may read it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, FromRow)]
@@ -49,10 +50,10 @@ impl NewEntry {
 /// # Errors
 ///
 /// [`Error::Invalid`] when there is nothing to write or too much of it, [`Error::UnknownGuest`], [`Error::Database`].
-pub async fn sign(db: impl SqliteExecutor<'_>, new: &NewEntry) -> Result<Entry, Error> {
+pub async fn sign(db: impl Executor<'_, Database = Db>, new: &NewEntry) -> Result<Entry, Error> {
     let (email, text) = new.checked()?;
     let entry = sqlx::query_as(
-        "INSERT INTO entries (guest_id, text) SELECT id, ? FROM guests WHERE email = ? \
+        "INSERT INTO entries (guest_id, text) SELECT id, $1 FROM guests WHERE lower(email) = lower($2) \
          RETURNING id, (SELECT name FROM guests WHERE guests.id = guest_id) AS name, text, signed_at",
     )
     .bind(text)
@@ -114,7 +115,7 @@ pub struct Entries {
 /// # Errors
 ///
 /// [`Error::Invalid`] when there can be no such page, [`Error::Database`].
-pub async fn list(pool: &SqlitePool, of: PageOf) -> Result<Entries, Error> {
+pub async fn list(pool: &Pool, of: PageOf) -> Result<Entries, Error> {
     let offset = of.offset()?;
     // One transaction, so that the number and the entries are of the same moment.
     let mut reading = pool.begin().await?;
@@ -123,7 +124,7 @@ pub async fn list(pool: &SqlitePool, of: PageOf) -> Result<Entries, Error> {
         .await?;
     let entries = sqlx::query_as(
         "SELECT entries.id, name, text, signed_at FROM entries JOIN guests ON guests.id = guest_id \
-         ORDER BY entries.id DESC LIMIT ? OFFSET ?",
+         ORDER BY entries.id DESC LIMIT $1 OFFSET $2",
     )
     .bind(of.per_page)
     .bind(offset)

@@ -1,8 +1,9 @@
 //! Guests: who may sign the book.
 
+use crate::database::Db;
 use crate::error::Error;
 use serde::{Deserialize, Serialize};
-use sqlx::{FromRow, SqliteExecutor};
+use sqlx::{Executor, FromRow};
 
 /// Somebody who has signed up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, FromRow)]
@@ -59,9 +60,9 @@ fn looks_like_email(email: &str) -> bool {
 ///
 /// [`Error::Invalid`] when the name or the e-mail cannot be taken, [`Error::EmailTaken`] when another guest has the
 /// e-mail, [`Error::Database`].
-pub async fn sign_up(db: impl SqliteExecutor<'_>, new: &SignUp) -> Result<Guest, Error> {
+pub async fn sign_up(db: impl Executor<'_, Database = Db>, new: &SignUp) -> Result<Guest, Error> {
     let (name, email) = new.checked()?;
-    sqlx::query_as("INSERT INTO guests (name, email) VALUES (?, ?) RETURNING id, name, email")
+    sqlx::query_as("INSERT INTO guests (name, email) VALUES ($1, $2) RETURNING id, name, email")
         .bind(name)
         .bind(email)
         .fetch_one(db)

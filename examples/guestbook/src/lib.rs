@@ -6,6 +6,7 @@
 heirloom::deny_unowned_spawns!();
 
 mod app;
+mod database;
 mod entries;
 mod error;
 mod guests;
@@ -14,7 +15,8 @@ mod statistics;
 mod web;
 mod welcome;
 
-pub use app::{Guestbook, connect};
+pub use app::Guestbook;
+pub use database::{Db, MIGRATOR, Pool, URL, connect};
 pub use entries::{Entries, Entry, NewEntry, PageOf, list, sign};
 pub use error::Error;
 pub use guests::{Guest, SignUp, sign_up};
@@ -22,11 +24,6 @@ pub use statistics::{Counter, Statistics, Summary};
 pub use welcome::welcome;
 
 use heirloom::Repo;
-use sqlx::Sqlite;
-use sqlx::migrate::Migrator;
 
 /// The application's database, for what is too far from a request to be handed a pool.
-pub static REPO: Repo<Sqlite> = Repo::new();
-
-/// The migrations, compiled in.
-pub static MIGRATOR: Migrator = sqlx::migrate!();
+pub static REPO: Repo<Db> = Repo::new();

@@ -1,15 +1,15 @@
 //! The guestbook's server. Run with: `cargo run -p guestbook`, then open <http://127.0.0.1:3000>.
 //!
-//! `DATABASE_URL` (default `sqlite:guestbook.sqlite`, made if it is missing) and `GUESTBOOK_ADDR` (default
-//! `127.0.0.1:3000`) say where.
+//! `DATABASE_URL` (default `sqlite:guestbook.sqlite`, made if it is missing; with `--features postgres` a database on a
+//! server, by default `postgres://localhost/guestbook`) and `GUESTBOOK_ADDR` (default `127.0.0.1:3000`) say where.
 
-use guestbook::{Guestbook, REPO, connect};
+use guestbook::{Guestbook, REPO, URL, connect};
 use std::error::Error;
 use tokio::net::TcpListener;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let url = setting("DATABASE_URL", "sqlite:guestbook.sqlite");
+    let url = setting("DATABASE_URL", URL);
     let pool = connect(&url)
         .await
         .map_err(|error| format!("cannot open the database {url}: {error}"))?;

@@ -107,8 +107,8 @@ async fn keep(mut orders: mpsc::Receiver<Order>) {
 
 async fn count(counter: Counter) -> Result<(), Error> {
     sqlx::query(
-        "INSERT INTO statistics (counter, value) VALUES (?, 1) \
-         ON CONFLICT (counter) DO UPDATE SET value = value + 1",
+        "INSERT INTO statistics (counter, value) VALUES ($1, 1) \
+         ON CONFLICT (counter) DO UPDATE SET value = statistics.value + 1",
     )
     .bind(counter.name())
     .execute(&REPO)

@@ -1,6 +1,7 @@
 //! What the guestbook answers to: a page for people, JSON for programs.
 
 use crate::app::Shared;
+use crate::database::Pool;
 use crate::entries::{self, Entries, Entry, NewEntry, PageOf};
 use crate::error::Error;
 use crate::guests::{self, Guest, SignUp};
@@ -14,7 +15,6 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Form, Json, Router};
 use serde::Deserialize;
-use sqlx::SqlitePool;
 use tokio_util::task::TaskTracker;
 
 pub(crate) fn router(shared: Shared) -> Router {
@@ -30,7 +30,7 @@ pub(crate) fn router(shared: Shared) -> Router {
 
 /// Signs somebody up, with everything that follows from it.
 async fn join(
-    pool: SqlitePool,
+    pool: Pool,
     statistics: &Statistics,
     tasks: &TaskTracker,
     new: &SignUp,
@@ -42,7 +42,7 @@ async fn join(
 }
 
 async fn sign_up(
-    State(pool): State<SqlitePool>,
+    State(pool): State<Pool>,
     State(statistics): State<Statistics>,
     State(tasks): State<TaskTracker>,
     new: Result<Json<SignUp>, JsonRejection>,
@@ -53,7 +53,7 @@ async fn sign_up(
 }
 
 async fn sign(
-    State(pool): State<SqlitePool>,
+    State(pool): State<Pool>,
     State(statistics): State<Statistics>,
     new: Result<Json<NewEntry>, JsonRejection>,
 ) -> Result<(StatusCode, Json<Entry>), Error> {
@@ -64,7 +64,7 @@ async fn sign(
 }
 
 async fn list(
-    State(pool): State<SqlitePool>,
+    State(pool): State<Pool>,
     of: Result<Query<PageOf>, QueryRejection>,
 ) -> Result<Json<Entries>, Error> {
     let Query(of) = of?;
@@ -83,7 +83,7 @@ struct Visit {
 }
 
 async fn read_page(
-    State(pool): State<SqlitePool>,
+    State(pool): State<Pool>,
     visit: Result<Query<Visit>, QueryRejection>,
 ) -> Result<Html<String>, Error> {
     let Query(visit) = visit?;
@@ -100,7 +100,7 @@ async fn read_page(
 }
 
 async fn sign_up_on_page(
-    State(pool): State<SqlitePool>,
+    State(pool): State<Pool>,
     State(statistics): State<Statistics>,
     State(tasks): State<TaskTracker>,
     new: Result<Form<SignUp>, FormRejection>,
@@ -119,7 +119,7 @@ async fn sign_up_on_page(
 }
 
 async fn sign_on_page(
-    State(pool): State<SqlitePool>,
+    State(pool): State<Pool>,
     State(statistics): State<Statistics>,
     new: Result<Form<NewEntry>, FormRejection>,
 ) -> Result<Response, Error> {
@@ -140,7 +140,7 @@ async fn sign_on_page(
 }
 
 /// The page once more, with what was typed and why it cannot be taken.
-async fn again(pool: &SqlitePool, forms: Forms, error: &Error) -> Result<Response, Error> {
+async fn again(pool: &Pool, forms: Forms, error: &Error) -> Result<Response, Error> {
     let book = entries::list(pool, PageOf::default()).await?;
     let forms = Forms {
         error: Some(error.told()),

@@ -1,9 +1,9 @@
 //! The welcome letter, written in the background so that nobody waits for it.
 
+use crate::database::{NOTE_WELCOME, Pool};
 use crate::error::{Error, log};
 use crate::guests::Guest;
 use heirloom::owned_task;
-use sqlx::SqlitePool;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
@@ -15,11 +15,7 @@ use tokio_util::task::TaskTracker;
     clippy::must_use_candidate,
     reason = "who does not wait for the letter need not hold its handle"
 )]
-pub fn welcome(
-    tasks: &TaskTracker,
-    pool: SqlitePool,
-    guest: Guest,
-) -> JoinHandle<Result<(), Error>> {
+pub fn welcome(tasks: &TaskTracker, pool: Pool, guest: Guest) -> JoinHandle<Result<(), Error>> {
     tasks.spawn(async move {
         let written = write_letter(&pool, &guest).await;
         if let Err(error) = &written {
@@ -30,15 +26,13 @@ pub fn welcome(
 }
 
 /// The letter and the note that the guest was welcomed: both or neither.
-async fn write_letter(pool: &SqlitePool, guest: &Guest) -> Result<(), Error> {
+async fn write_letter(pool: &Pool, guest: &Guest) -> Result<(), Error> {
     let mut writing = pool.begin().await?;
-    sqlx::query(
-        "UPDATE guests SET welcomed_at = strftime('%Y-%m-%dT%H:%M:%SZ', 'now') WHERE id = ?",
-    )
-    .bind(guest.id)
-    .execute(&mut *writing)
-    .await?;
-    sqlx::query("INSERT INTO letters (guest_id, subject) VALUES (?, ?)")
+    sqlx::query(NOTE_WELCOME)
+        .bind(guest.id)
+        .execute(&mut *writing)
+        .await?;
+    sqlx::query("INSERT INTO letters (guest_id, subject) VALUES ($1, $2)")
         .bind(guest.id)
         .bind(format!("Welcome, {}!", guest.name))
         .execute(&mut *writing)

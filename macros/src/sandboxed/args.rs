@@ -182,13 +182,16 @@ fn migrations(argument: &Argument) -> syn::Result<Migrations> {
     Ok(Migrations::Directory(dir))
 }
 
+/// A path, or one in quotes as `#[sqlx::test]` takes it.
 fn migrator(argument: &Argument) -> syn::Result<Path> {
     const FORM: &str = "migrator = crate::MIGRATOR";
-    if let Ok(text) = argument.assigned::<LitStr>(FORM) {
-        let help = format!("remove the quotes: `migrator = {}`", text.value());
-        return Err(error(text, "`migrator` takes a path, not a string", help));
-    }
-    argument.assigned(FORM)
+    let Ok(text) = argument.assigned::<LitStr>(FORM) else {
+        return argument.assigned(FORM);
+    };
+    text.parse().map_err(|_| {
+        let wrong = format!("\"{}\" is not a path", text.value());
+        error(&text, wrong, format!("write `{FORM}`"))
+    })
 }
 
 fn isolation(argument: &Argument) -> syn::Result<Isolation> {

@@ -137,7 +137,7 @@ impl fmt::Debug for Sandbox {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an argument of a `#[sandboxed]` test",
     label = "not a fixture",
-    note = "a test takes its database as `PgPool`, `PoolConnection<Postgres>`, `(PgPoolOptions, PgConnectOptions)` or `PgListener` (feature `postgres`), or as `SqlitePool`, `PoolConnection<Sqlite>` or `(SqlitePoolOptions, SqliteConnectOptions)` (feature `sqlite`), itself as `Sandbox` or `Owner`, and fixtures of your own: implement `heirloom::FromSandbox` for `{Self}`"
+    note = "a test takes its database as `PgPool`, `PoolConnection<Postgres>`, `(PgPoolOptions, PgConnectOptions)` or `PgListener` (feature `postgres`), or as `SqlitePool`, `PoolConnection<Sqlite>` or `(SqlitePoolOptions, SqliteConnectOptions)` (feature `sqlite`), those of sqlx 0.8 with the feature `sqlx-0_8`, itself as `Sandbox` or `Owner`, and fixtures of your own: implement `heirloom::FromSandbox` for `{Self}`"
 )]
 pub trait FromSandbox: Sized {
     /// Makes the fixture, as the test's owner and on its runtime. Called once per argument and once per

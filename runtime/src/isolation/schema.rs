@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Schema {
-    /// The directory `migrations` of the package, if there is one; else nothing.
+    /// The directory `migrations` of the package, if there is one; else nothing. See [`Schema::of`].
     Package(PathBuf),
     /// A directory, which must exist.
     Directory(PathBuf),
@@ -45,6 +45,16 @@ enum Source {
 }
 
 impl Schema {
+    /// As one database takes it: a package that runs on several has a directory for each in `migrations`, named as its
+    /// URLs begin.
+    pub(crate) fn of<DB: sqlx::Database>(self) -> Self {
+        let Self::Package(dir) = self else {
+            return self;
+        };
+        let mut own = DB::URL_SCHEMES.iter().map(|scheme| dir.join(scheme));
+        Self::Package(own.find(|own| own.is_dir()).unwrap_or(dir))
+    }
+
     /// Reads the migrations and hashes their content. An edited migration has another hash, hence another template.
     pub(super) async fn resolve(&self) -> Result<Resolved, Error> {
         let source = match self {

@@ -92,7 +92,7 @@ async fn open<DB: Supported>(
 ) -> Result<DB::Lease, Error> {
     let repo = wish.ask.repo.name;
     let setup = owner.attachment::<Sessions>().setup();
-    let (schema, fixtures) = start_of(setup, repo, wish.own.clone());
+    let (schema, fixtures) = start_of::<DB>(setup, repo, wish.own.clone());
     let tenant = Tenant {
         package: setup.map_or_else(String::new, |setup| setup.package.clone()),
         repo,
@@ -131,7 +131,7 @@ async fn open<DB: Supported>(
 }
 
 /// What a session on a repo starts with.
-fn start_of<'a>(
+fn start_of<'a, DB: sqlx::Database>(
     setup: Option<&'a Setup>,
     repo: &str,
     own: Option<Schema>,
@@ -140,7 +140,7 @@ fn start_of<'a>(
         None => (own.unwrap_or(Schema::Empty), &[]),
         Some(setup) => {
             let schema = setup.named.clone().or(own);
-            let schema = schema.unwrap_or_else(|| setup.fallback.clone());
+            let schema = schema.unwrap_or_else(|| setup.fallback.clone().of::<DB>());
             (schema, &setup.fixtures)
         }
     }

@@ -2,10 +2,9 @@
 
 use crate::support::{TestApp, TestResult, count};
 use axum::http::StatusCode;
-use guestbook::{PageOf, list};
+use guestbook::{PageOf, Pool, list};
 use heirloom::sandboxed;
 use serde_json::Value;
-use sqlx::SqlitePool;
 
 fn texts(page: &Value) -> Vec<&str> {
     let entries = page["entries"].as_array().expect("entries");
@@ -82,7 +81,7 @@ async fn a_page_that_cannot_be_is_refused_with_the_reason(app: TestApp) {
 }
 
 #[sandboxed(migrator = guestbook::MIGRATOR, fixtures("guests", "entries"))]
-async fn the_compiled_in_migrations_make_the_same_book(pool: SqlitePool) -> TestResult {
+async fn the_compiled_in_migrations_make_the_same_book(pool: Pool) -> TestResult {
     let book = list(&pool, PageOf::default()).await?;
     assert_eq!((book.total, book.entries.len()), (5, 5));
     Ok(())

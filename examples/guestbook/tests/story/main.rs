@@ -1,9 +1,12 @@
 //! The guestbook's story, told by tests that each own a database of their own.
 //!
-//! Run with: `cargo test -p guestbook`
+//! Run with: `cargo test -p guestbook`, or on PostgreSQL `cargo test -p guestbook --features postgres`; `DATABASE_URL` says
+//! there, or in a file `.env`, on which server.
 
 mod entries;
 mod isolation;
+#[cfg(not(feature = "postgres"))]
+mod kept;
 mod page;
 mod server;
 mod sign_up;

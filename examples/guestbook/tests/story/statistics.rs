@@ -1,10 +1,10 @@
 //! The statistics: an actor that outlives every request and finds the database through a global.
 
 use crate::support::{TestApp, TestResult};
-use guestbook::{Counter, Error, REPO, Statistics, Summary};
+use guestbook::{Counter, Error, Pool, REPO, Statistics, Summary};
 use heirloom::sandboxed;
 use serde_json::json;
-use sqlx::SqlitePool;
+use std::sync::Arc;
 
 #[sandboxed]
 async fn the_statistics_count_this_tests_guests_and_entries_and_no_others(app: TestApp) {
@@ -28,12 +28,9 @@ async fn every_test_starts_with_statistics_of_its_own(app: TestApp) -> TestResul
 }
 
 #[sandboxed]
-async fn the_global_repo_and_the_handlers_pool_are_one_database(pool: SqlitePool) -> TestResult {
+async fn the_global_repo_and_the_handlers_pool_are_one_database(pool: Pool) -> TestResult {
     let own = REPO.pool().await?;
-    assert_eq!(
-        own.connect_options().get_filename(),
-        pool.connect_options().get_filename()
-    );
+    assert!(Arc::ptr_eq(&own.connect_options(), &pool.connect_options()));
     let (statistics, _actor) = Statistics::start();
     statistics.count(Counter::Entries).await;
     assert_eq!(statistics.summary().await?.entries, 1);
@@ -46,7 +43,7 @@ async fn the_global_repo_and_the_handlers_pool_are_one_database(pool: SqlitePool
 
 #[sandboxed(flavor = "multi_thread", worker_threads = 2)]
 async fn an_actor_that_is_started_by_a_test_belongs_to_it_on_every_thread(
-    pool: SqlitePool,
+    pool: Pool,
 ) -> TestResult {
     let (statistics, actor) = Statistics::start();
     let teller = statistics.clone();

@@ -3,11 +3,10 @@
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
-use guestbook::{Guestbook, Statistics};
+use guestbook::{Guestbook, Pool, Statistics};
 use heirloom::{BoxError, FromSandbox, Sandbox, owned_task};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
-use sqlx::SqlitePool;
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -19,13 +18,13 @@ pub(crate) type TestResult = Result<(), BoxError>;
 
 /// The guestbook without a network: requests go straight into its router.
 pub(crate) struct TestApp {
-    pub(crate) pool: SqlitePool,
+    pub(crate) pool: Pool,
     guestbook: Guestbook,
 }
 
 impl FromSandbox for TestApp {
     async fn from_sandbox(sandbox: &Sandbox) -> Result<Self, BoxError> {
-        let pool: SqlitePool = sandbox.get().await?;
+        let pool: Pool = sandbox.get().await?;
         Ok(Self {
             guestbook: Guestbook::open(pool.clone()),
             pool,
@@ -132,7 +131,7 @@ async fn ask(router: Router, request: axum::http::Result<Request<Body>>) -> Answ
 }
 
 /// How many rows a table has.
-pub(crate) async fn count(pool: &SqlitePool, table: &'static str) -> i64 {
+pub(crate) async fn count(pool: &Pool, table: &'static str) -> i64 {
     let sql = match table {
         "guests" => "SELECT count(*) FROM guests",
         "entries" => "SELECT count(*) FROM entries",
@@ -148,13 +147,13 @@ pub(crate) async fn count(pool: &SqlitePool, table: &'static str) -> i64 {
 /// The guestbook on a real port, stopped at the end of the test as in production.
 pub(crate) struct TestServer {
     pub(crate) address: SocketAddr,
-    pub(crate) pool: SqlitePool,
+    pub(crate) pool: Pool,
 }
 
 #[owned_task]
 impl FromSandbox for TestServer {
     async fn from_sandbox(sandbox: &Sandbox) -> Result<Self, BoxError> {
-        let pool: SqlitePool = sandbox.get().await?;
+        let pool: Pool = sandbox.get().await?;
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
         let (stop, stopped) = oneshot::channel::<()>();

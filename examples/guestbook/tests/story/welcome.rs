@@ -1,9 +1,8 @@
 //! The welcome letter: work that a request starts and does not wait for.
 
 use crate::support::{TestApp, TestResult, count};
-use guestbook::{Error, SignUp, sign_up, welcome};
+use guestbook::{Error, Pool, SignUp, sign_up, welcome};
 use heirloom::sandboxed;
-use sqlx::SqlitePool;
 use std::sync::Arc;
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
@@ -16,7 +15,7 @@ fn ada() -> SignUp {
 }
 
 #[sandboxed]
-async fn the_welcome_task_sees_the_guest_of_its_test(pool: SqlitePool) -> TestResult {
+async fn the_welcome_task_sees_the_guest_of_its_test(pool: Pool) -> TestResult {
     let guest = sign_up(&pool, &ada()).await?;
     welcome(&TaskTracker::new(), pool.clone(), guest).await??;
     let (subject, welcomed): (String, bool) = sqlx::query_as(
@@ -46,9 +45,9 @@ async fn who_is_refused_gets_no_letter(app: TestApp) {
 }
 
 #[sandboxed]
-async fn a_letter_that_cannot_be_written_leaves_nothing_half_done(pool: SqlitePool) -> TestResult {
+async fn a_letter_that_cannot_be_written_leaves_nothing_half_done(pool: Pool) -> TestResult {
     let guest = sign_up(&pool, &ada()).await?;
-    sqlx::query("INSERT INTO letters (guest_id, subject) VALUES (?, 'An earlier letter')")
+    sqlx::query("INSERT INTO letters (guest_id, subject) VALUES ($1, 'An earlier letter')")
         .bind(guest.id)
         .execute(&pool)
         .await?;
@@ -62,7 +61,7 @@ async fn a_letter_that_cannot_be_written_leaves_nothing_half_done(pool: SqlitePo
 }
 
 #[sandboxed]
-async fn a_task_of_a_task_on_another_thread_belongs_to_the_test(pool: SqlitePool) -> TestResult {
+async fn a_task_of_a_task_on_another_thread_belongs_to_the_test(pool: Pool) -> TestResult {
     sign_up(&pool, &ada()).await?;
     let (seen, told) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (see, tell) = (Arc::clone(&seen), Arc::clone(&told));

@@ -1,0 +1,4 @@
+CREATE TABLE statistics (
+    counter TEXT PRIMARY KEY,
+    value   BIGINT NOT NULL
+);

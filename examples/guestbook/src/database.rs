@@ -1,0 +1,33 @@
+//! The database: SQLite, or PostgreSQL with the feature `postgres`. Everything that differs is here and in `migrations/`.
+
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(not(feature = "postgres"))]
+mod sqlite;
+
+#[cfg(feature = "postgres")]
+use postgres as chosen;
+#[cfg(not(feature = "postgres"))]
+use sqlite as chosen;
+
+pub use chosen::{Db, URL};
+pub(crate) use chosen::{NOTE_WELCOME, options};
+
+use sqlx::migrate::Migrator;
+
+/// A pool of its connections.
+pub type Pool = sqlx::Pool<Db>;
+
+/// The migrations, compiled in.
+pub static MIGRATOR: Migrator = chosen::MIGRATOR;
+
+/// Opens the database and migrates it.
+///
+/// # Errors
+///
+/// When the URL is not one of the database, it cannot be opened, or a migration fails.
+pub async fn connect(url: &str) -> Result<Pool, sqlx::Error> {
+    let pool = Pool::connect_with(options(url)?).await?;
+    MIGRATOR.run(&pool).await?;
+    Ok(pool)
+}

@@ -1,0 +1,1 @@
+INSERT INTO ledger (line) VALUES ('one');

@@ -1,0 +1,1 @@
+INSERT INTO visits (guest, day) VALUES (1, 'monday'), (2, 'tuesday');
