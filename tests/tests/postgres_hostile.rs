@@ -2,8 +2,8 @@
 //! goes on as if nothing had been.
 
 use heirloom::{Sandbox, sandboxed};
-use heirloom_tests::postgres::raw::{Raw, cancel, extended, frame, query, startup};
 use heirloom_tests::postgres::administrate;
+use heirloom_tests::postgres::raw::{Raw, cancel, extended, frame, query, startup};
 use heirloom_tests::{failure_of, test};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, PgConnection, PgPool};
@@ -56,7 +56,10 @@ async fn first_packets_of_every_sort(pool: PgPool) -> sqlx::Result<()> {
             let mut raw = Raw::open(options);
             raw.try_send(&[&length.to_be_bytes()[..], &[0, 3, 0, 0], &[b'x'; 64]].concat());
             let words = raw.last_words();
-            assert!(words.contains("FATAL") && words.contains("08P01"), "{length}: {words}");
+            assert!(
+                words.contains("FATAL") && words.contains("08P01"),
+                "{length}: {words}"
+            );
         }
         // Another protocol, and another language.
         for bytes in [&[0, 0, 0, 9, 0, 2, 0, 0, 0][..], b"GET / HTTP/1.1\r\n\r\n"] {
@@ -98,13 +101,19 @@ async fn startups_that_are_refused_say_why(pool: PgPool) -> sqlx::Result<()> {
             (&[("user", &token[1..])], "28000"),
             (&[("user", token), ("database", "other")], "3D000"),
             (&[("user", token), ("replication", "true")], "0A000"),
-            (&[("user", token), ("DateStyle", "';DROP TABLE guests")], "22023"),
+            (
+                &[("user", token), ("DateStyle", "';DROP TABLE guests")],
+                "22023",
+            ),
         ];
         for (parameters, code) in refused {
             let mut raw = Raw::open(options);
             raw.send(&startup(parameters));
             let words = raw.last_words();
-            assert!(words.contains("FATAL") && words.contains(code), "{code}: {words}");
+            assert!(
+                words.contains("FATAL") && words.contains(code),
+                "{code}: {words}"
+            );
         }
     })
     .await;
@@ -115,7 +124,7 @@ async fn startups_that_are_refused_say_why(pool: PgPool) -> sqlx::Result<()> {
 async fn frames_that_no_client_sends(pool: PgPool) -> sqlx::Result<()> {
     add(&pool, 1).await?;
     aside(&pool, |options| {
-        let broken: [&[u8]; 9] = [
+        let broken: [&[u8]; 10] = [
             b"\0\0\0\0\0\0\0\0",
             b"GET / HTTP/1.1\r\n\r\n",
             b"Q\0\0\0\x03",
@@ -123,6 +132,7 @@ async fn frames_that_no_client_sends(pool: PgPool) -> sqlx::Result<()> {
             b"Q\x7f\xff\xff\xff",
             b"Z\0\0\0\x05I",
             b"p\0\0\0\x08abc\0",
+            &frame(b'F', b"\0"),
             &frame(b'Q', b"SELECT 1"),
             &frame(b'Q', b"SELECT 1\0\0"),
         ];
@@ -130,11 +140,21 @@ async fn frames_that_no_client_sends(pool: PgPool) -> sqlx::Result<()> {
             let (mut raw, _) = Raw::enter(options);
             raw.try_send(bytes);
             let words = raw.last_words();
-            assert!(words.contains("FATAL") && words.contains("08P01"), "{bytes:?}: {words}");
+            assert!(
+                words.contains("FATAL") && words.contains("08P01"),
+                "{bytes:?}: {words}"
+            );
         }
         // These are wrong within, so that the connection goes on.
-        for tag in *b"PBDECFH" {
-            for body in [&b""[..], b"\0", b"S", b"x\0", b"\xff\xff\xff\xff\xff", &[0; 64]] {
+        for tag in *b"PBDECH" {
+            for body in [
+                &b""[..],
+                b"\0",
+                b"S",
+                b"x\0",
+                b"\xff\xff\xff\xff\xff",
+                &[0; 64],
+            ] {
                 let (mut raw, _) = Raw::enter(options);
                 raw.try_send(&[frame(tag, body), frame(b'S', b"")].concat());
                 raw.until_ready();
@@ -169,10 +189,17 @@ async fn a_client_that_hangs_up_in_the_middle(pool: PgPool) -> sqlx::Result<()> 
         [query(copy), frame(b'd', b"5\tfive\n")].concat(),
         [extended(copy), frame(b'S', b""), frame(b'd', b"5\tfi")].concat(),
         [query("BEGIN"), query(copy), frame(b'd', b"5\t")].concat(),
-        query(&format!("{insert}; COPY (SELECT repeat('x', 1000) FROM generate_series(1, 50000)) TO STDOUT; SELECT 1/0")),
+        query(&format!(
+            "{insert}; COPY (SELECT repeat('x', 1000) FROM generate_series(1, 50000)) TO STDOUT; SELECT 1/0"
+        )),
         // While a statement runs.
         query(&format!("{insert}; SELECT pg_sleep(600)")),
-        [extended(insert), extended("SELECT pg_sleep(600)"), frame(b'S', b"")].concat(),
+        [
+            extended(insert),
+            extended("SELECT pg_sleep(600)"),
+            frame(b'S', b""),
+        ]
+        .concat(),
     ];
     for (number, middle) in middles.into_iter().enumerate() {
         aside(&pool, move |options| {
@@ -183,7 +210,9 @@ async fn a_client_that_hangs_up_in_the_middle(pool: PgPool) -> sqlx::Result<()> 
         assert_eq!(ids(&pool).await?, [1], "after {number}");
         // Whoever was in the middle holds nothing any more.
         let mut transaction = pool.begin().await?;
-        sqlx::query("LOCK guests").execute(&mut *transaction).await?;
+        sqlx::query("LOCK guests")
+            .execute(&mut *transaction)
+            .await?;
         transaction.rollback().await?;
     }
     all_is_well(&pool).await
@@ -213,7 +242,10 @@ async fn a_client_that_does_not_read(pool: PgPool) -> sqlx::Result<()> {
         (error, greedy.query("SELECT 1"))
     })
     .await;
-    assert!(words.contains("54000") && words.contains("has not read"), "{words}");
+    assert!(
+        words.contains("54000") && words.contains("has not read"),
+        "{words}"
+    );
     assert!(after.contains("SELECT 1"), "{after}");
     Ok(())
 }
@@ -268,7 +300,10 @@ async fn a_cancelled_statement_is_the_only_one_that_ends(pool: PgPool) -> sqlx::
             }
         };
         let ((ends, after), ()) = tokio::join!(ends, other);
-        assert!(ends.contains("SELECT 1") || ends.contains("57014"), "{ends}");
+        assert!(
+            ends.contains("SELECT 1") || ends.contains("57014"),
+            "{ends}"
+        );
         assert!(after.contains("SELECT 1"), "{after}");
     }
     all_is_well(&pool).await
@@ -299,7 +334,10 @@ fn a_session_that_the_server_ends_is_named_for_the_rest_of_the_test() {
             for _ in 0..5 {
                 let error = add(&pool, 2).await.expect_err("there is no session");
                 let text = error.to_string();
-                assert!(text.contains("`hostile::killed`") && text.contains("lost"), "{text}");
+                assert!(
+                    text.contains("`hostile::killed`") && text.contains("lost"),
+                    "{text}"
+                );
             }
             ids(&pool).await?;
             sqlx::Result::Ok(())
@@ -344,10 +382,18 @@ fn the_token_of_an_ended_test_opens_nothing() {
     let (options, url) = old.expect("it ran");
     drop(test("hostile::second").run(|sandbox: Sandbox| async move {
         let pool = pool_of(&sandbox).await;
-        PgConnection::connect_with(&options).await.expect_err("nobody listens");
-        PgConnection::connect(&url).await.expect_err("nobody listens");
-        let here = (*pool.connect_options()).clone().username(options.get_username());
-        let error = PgConnection::connect_with(&here).await.expect_err("refused");
+        PgConnection::connect_with(&options)
+            .await
+            .expect_err("nobody listens");
+        PgConnection::connect(&url)
+            .await
+            .expect_err("nobody listens");
+        let here = (*pool.connect_options())
+            .clone()
+            .username(options.get_username());
+        let error = PgConnection::connect_with(&here)
+            .await
+            .expect_err("refused");
         assert!(error.to_string().contains("not the token"), "{error}");
         sqlx::Result::Ok(())
     }));
@@ -363,7 +409,8 @@ async fn other_processes_are_served_while_the_thread_is_blocked(
     let options: PgConnectOptions = url.parse()?;
     // On this very thread, on which the session has been until now.
     let (mut raw, _) = Raw::enter(&options);
-    let said = raw.query("INSERT INTO guests (id, email) VALUES (2, 'two'); SELECT count(*) FROM guests");
+    let said =
+        raw.query("INSERT INTO guests (id, email) VALUES (2, 'two'); SELECT count(*) FROM guests");
     assert!(said.contains("SELECT 1"), "{said}");
     assert_eq!(ids(&pool).await?, [1, 2]);
     let said = raw.query("DELETE FROM guests WHERE id = 2");
@@ -378,7 +425,9 @@ fn whoever_is_stuck_when_the_test_ends_is_left_behind() {
         let (left, process) = (&mut left, &mut process);
         async move {
             let pool = pool_of(&sandbox).await;
-            *process = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&pool).await?;
+            *process = sqlx::query_scalar("SELECT pg_backend_pid()")
+                .fetch_one(&pool)
+                .await?;
             let options: PgConnectOptions = url_of(&sandbox).await.parse()?;
             // In COPY, in half a frame, in half a pipeline, in nothing, and not reading.
             let copy = query("COPY guests (id, email) FROM STDIN");

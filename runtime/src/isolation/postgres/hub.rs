@@ -2,6 +2,7 @@
 
 mod batch;
 mod belongings;
+mod cancels;
 mod client;
 mod core;
 mod graveyard;
@@ -17,6 +18,7 @@ use super::session::{Lost, Parked, Session};
 use super::stack::ClientId;
 use super::upstream::Canceller;
 use batch::ADVICE;
+use cancels::Cancels;
 use mailbox::{Mailbox, Notification};
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -25,8 +27,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::net::UnixListener;
-use tokio::sync::Notify;
-use tokio::task::AbortHandle;
+use tokio::sync::{Notify, oneshot};
 use turn::Schedule;
 
 /// How long a statement may run on when its test has ended, before it is cancelled.
@@ -43,7 +44,14 @@ pub(crate) struct Hub {
 #[derive(Debug)]
 struct Listening {
     path: PathBuf,
-    task: AbortHandle,
+    /// Dropped, nobody is let in any more.
+    _stop: oneshot::Sender<()>,
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        std::fs::remove_file(&self.path).ok();
+    }
 }
 
 /// What all its connections know.
@@ -55,7 +63,7 @@ struct Shared {
     token: String,
     /// What clients are to name as their database.
     database: String,
-    canceller: Canceller,
+    cancels: Cancels,
     process: i32,
     /// What the session's settings are at its start, and with what connections begin with: by that.
     greetings: Mutex<HashMap<Vec<u8>, Arc<BTreeMap<String, String>>>>,
@@ -119,7 +127,7 @@ impl Hub {
             owner,
             token,
             database,
-            canceller: session.canceller().clone(),
+            cancels: Cancels::of(session.canceller().clone()),
             process: session.process(),
             greetings: Mutex::new(session.accepted.clone()),
             schedule: Mutex::new(Schedule::new(Core::new(session))),
@@ -143,11 +151,12 @@ impl Hub {
     pub(crate) fn listen(&self, path: &Path) -> io::Result<()> {
         let listener = UnixListener::bind(path)?;
         let shared = Arc::clone(&self.shared);
-        let task = tokio::spawn(serve::accept(shared, listener)).abort_handle();
+        let (stop, stopped) = oneshot::channel();
+        drop(tokio::spawn(serve::accept(shared, listener, stopped)));
         let mut listeners = lock(&self.listeners);
         listeners.push(Listening {
             path: path.to_owned(),
-            task,
+            _stop: stop,
         });
         Ok(())
     }
@@ -161,10 +170,7 @@ impl Hub {
     /// Ends it and waits for the session, whose last statement is cancelled after a moment.
     pub(crate) async fn close(&self, why: &str, patience: Duration) -> Left {
         self.shared.end(why);
-        for listening in lock(&self.listeners).drain(..) {
-            listening.task.abort();
-            std::fs::remove_file(&listening.path).ok();
-        }
+        lock(&self.listeners).clear();
         let mut core = self.shared.take_for_good();
         if core.is_none() {
             core = self.shared.wait_for_core(FINISH).await;
@@ -173,6 +179,8 @@ impl Hub {
             self.shared.cancel();
             core = self.shared.wait_for_core(patience).await;
         }
+        // One that is on its way would meet the next owner's statement.
+        self.shared.cancels.over().await;
         let hints = self.shared.notes.hints();
         match core {
             Some(core) => {
@@ -199,10 +207,9 @@ impl Hub {
 
 impl Drop for Hub {
     fn drop(&mut self) {
-        for listening in lock(&self.listeners).drain(..) {
-            listening.task.abort();
-            std::fs::remove_file(&listening.path).ok();
-        }
+        let owner = &self.shared.owner;
+        self.shared
+            .end(&format!("the session of test `{owner}` has ended"));
     }
 }
 
@@ -236,11 +243,20 @@ impl Shared {
 
     /// Stops what the session is doing, if it is doing anything.
     fn cancel(&self) {
-        let canceller = self.canceller.clone();
-        background::spawn(async move {
-            // Nothing can be done about it, and whoever waits for the statement goes on waiting.
-            canceller.cancel().await.ok();
-        });
+        self.cancels.send();
+    }
+
+    /// Whoever had the session was dropped with it in hand, in the middle of something.
+    fn interrupted(&self) {
+        let owner = &self.owner;
+        let why = if std::thread::panicking() {
+            "heirloom panicked, which is a bug"
+        } else {
+            "the runtime that it is served on has ended, which is the one that took the session"
+        };
+        self.end(&format!(
+            "the session of test `{owner}` was left in the middle of a statement: {why}"
+        ));
     }
 
     fn notify(&self, notification: &Notification) {

@@ -198,6 +198,11 @@ impl Session {
         Ok(Self::of(parts, parked.rest))
     }
 
+    /// Whether it is on the current runtime.
+    pub(crate) fn is_home(&self) -> bool {
+        self.home == tokio::runtime::Handle::current().id()
+    }
+
     /// Moves it to the current runtime, if it is on another one.
     pub(crate) fn rehome(self) -> io::Result<Self> {
         let here = tokio::runtime::Handle::current().id();

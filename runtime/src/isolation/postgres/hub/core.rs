@@ -5,6 +5,7 @@ use crate::isolation::postgres::session::Session;
 use crate::isolation::postgres::settings::Settings;
 use crate::isolation::postgres::stack::{ClientId, Guard, Stack};
 use std::collections::HashMap;
+use std::io;
 
 /// The session and what stands in it.
 #[derive(Debug)]
@@ -30,6 +31,12 @@ impl Core {
             names: HashMap::new(),
             belongings: Belongings::default(),
         }
+    }
+
+    /// Moves the session to the current runtime, on which whoever has it waits.
+    pub(super) fn rehome(self) -> io::Result<Self> {
+        let session = self.session.rehome()?;
+        Ok(Self { session, ..self })
     }
 
     /// A client has gone: its transaction is rolled back, and what it leaves is tidied up.

@@ -3,6 +3,7 @@
 
 use super::Shared;
 use super::core::Core;
+use crate::isolation::postgres::session::Lost;
 use crate::isolation::postgres::stack::ClientId;
 use std::collections::VecDeque;
 use std::ops::{Deref, DerefMut};
@@ -69,6 +70,8 @@ pub(super) struct Turn {
     core: Option<Box<Core>>,
     shared: Arc<Shared>,
     client: ClientId,
+    /// Whether whoever had it came to an end with it.
+    ended: bool,
 }
 
 impl Schedule {
@@ -140,17 +143,9 @@ impl Shared {
         client: ClientId,
         grace: Grace,
     ) -> Result<Turn, Closed> {
-        let place = {
-            let mut schedule = self.schedule();
-            if schedule.closed {
-                return Err(Closed);
-            }
-            let first = schedule.waiting.is_empty();
-            if let Some(core) = first.then(|| schedule.take(client, None)).flatten() {
-                drop(schedule);
-                return Ok(Turn::new(self, client, core));
-            }
-            Place::join(self, &mut schedule, client)
+        let place = match self.take_or_join(client)? {
+            Ok(core) => return Turn::begin(self, client, core).await,
+            Err(place) => place,
         };
         loop {
             let (core, blocked) = {
@@ -163,11 +158,27 @@ impl Shared {
                 (schedule.take(client, patient), blocked)
             };
             match (core, blocked) {
-                (Some(core), _) => return Ok(Turn::new(self, client, core)),
+                (Some(core), _) => return Turn::begin(self, client, core).await,
                 // Another's transaction is open, and at rest.
                 (None, Some(epoch)) => place.wait_out(epoch, grace).await,
                 (None, None) => place.wake.notified().await,
             }
+        }
+    }
+
+    /// The session at once, or a place in the queue.
+    fn take_or_join(
+        self: &Arc<Self>,
+        client: ClientId,
+    ) -> Result<Result<Box<Core>, Place>, Closed> {
+        let mut schedule = self.schedule();
+        if schedule.closed {
+            return Err(Closed);
+        }
+        let first = schedule.waiting.is_empty();
+        match first.then(|| schedule.take(client, None)).flatten() {
+            Some(core) => Ok(Ok(core)),
+            None => Ok(Err(Place::join(self, &mut schedule, client))),
         }
     }
 
@@ -276,12 +287,37 @@ impl Drop for Place {
 }
 
 impl Turn {
-    fn new(shared: &Arc<Shared>, client: ClientId, core: Box<Core>) -> Self {
-        Self {
+    async fn begin(
+        shared: &Arc<Shared>,
+        client: ClientId,
+        core: Box<Core>,
+    ) -> Result<Self, Closed> {
+        let mut turn = Self {
             core: Some(core),
             shared: Arc::clone(shared),
             client,
+            // Nothing has begun.
+            ended: true,
+        };
+        // One that is on its way was for somebody else's statement.
+        shared.cancels.over().await;
+        if !turn.session.is_home() {
+            let core = turn.core.take().map(|core| core.rehome());
+            match core.transpose() {
+                Ok(core) => turn.core = core.map(Box::new),
+                Err(error) => {
+                    shared.lose(&Lost::Io(error));
+                    return Err(Closed);
+                }
+            }
         }
+        turn.ended = false;
+        Ok(turn)
+    }
+
+    /// Says that what was done is done, so that another may go on with the session.
+    pub(super) fn end(mut self) {
+        self.ended = true;
     }
 }
 
@@ -324,5 +360,9 @@ impl Drop for Turn {
             self.shared.returned.notify_one();
         }
         schedule.wake_next();
+        drop(schedule);
+        if !self.ended {
+            self.shared.interrupted();
+        }
     }
 }
