@@ -1,5 +1,7 @@
 //! What the tests on PostgreSQL share. `cargo xtask test` starts a server for them.
 
+pub mod raw;
+
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, PgConnection};
 use std::str::FromStr as _;

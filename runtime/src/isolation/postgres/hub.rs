@@ -2,6 +2,7 @@
 
 mod batch;
 mod belongings;
+mod cancels;
 mod client;
 mod core;
 mod graveyard;
@@ -18,6 +19,7 @@ use super::stack::ClientId;
 use super::upstream::Canceller;
 use crate::clock::Clock;
 use batch::ADVICE;
+use cancels::Cancels;
 use mailbox::{Mailbox, Notification};
 use std::collections::HashMap;
 use std::io;
@@ -26,8 +28,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::net::UnixListener;
-use tokio::sync::{Notify, watch};
-use tokio::task::AbortHandle;
+use tokio::sync::{Notify, oneshot};
 use turn::Schedule;
 
 /// How long a statement may run on when its test has ended, before it is cancelled.
@@ -44,7 +45,14 @@ pub(crate) struct Hub {
 #[derive(Debug)]
 struct Listening {
     path: PathBuf,
-    task: AbortHandle,
+    /// Dropped, nobody is let in any more.
+    _stop: oneshot::Sender<()>,
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        std::fs::remove_file(&self.path).ok();
+    }
 }
 
 /// What all its connections know.
@@ -57,13 +65,11 @@ struct Shared {
     /// What clients are to name as their database.
     database: String,
     clock: Option<Clock>,
-    canceller: Canceller,
+    cancels: Cancels,
     process: i32,
     /// What the session's settings are at its start, and with what connections begin with: by that.
     greetings: Mutex<Accepted>,
     schedule: Mutex<Schedule>,
-    /// How many cancellations are on their way. Nobody's statement may begin before they have arrived.
-    cancelling: Arc<watch::Sender<usize>>,
     /// The session was given back though the owner has ended.
     returned: Notify,
     clients: Mutex<HashMap<ClientId, Arc<Mailbox>>>,
@@ -128,11 +134,10 @@ impl Hub {
             token,
             database,
             clock,
-            canceller: session.canceller().clone(),
+            cancels: Cancels::of(session.canceller().clone()),
             process: session.process(),
             greetings: Mutex::new(session.accepted.clone()),
             schedule: Mutex::new(Schedule::new(Core::new(session))),
-            cancelling: Arc::new(watch::Sender::new(0)),
             returned: Notify::new(),
             clients: Mutex::default(),
             next: AtomicU64::new(1),
@@ -153,11 +158,12 @@ impl Hub {
     pub(crate) fn listen(&self, path: &Path) -> io::Result<()> {
         let listener = UnixListener::bind(path)?;
         let shared = Arc::clone(&self.shared);
-        let task = tokio::spawn(serve::accept(shared, listener)).abort_handle();
+        let (stop, stopped) = oneshot::channel();
+        drop(tokio::spawn(serve::accept(shared, listener, stopped)));
         let mut listeners = lock(&self.listeners);
         listeners.push(Listening {
             path: path.to_owned(),
-            task,
+            _stop: stop,
         });
         Ok(())
     }
@@ -171,10 +177,7 @@ impl Hub {
     /// Ends it and waits for the session, whose last statement is cancelled after a moment.
     pub(crate) async fn close(&self, why: &str, patience: Duration) -> Left {
         self.shared.end(why);
-        for listening in lock(&self.listeners).drain(..) {
-            listening.task.abort();
-            std::fs::remove_file(&listening.path).ok();
-        }
+        lock(&self.listeners).clear();
         let mut core = self.shared.take_for_good();
         if core.is_none() {
             core = self.shared.wait_for_core(FINISH).await;
@@ -183,6 +186,8 @@ impl Hub {
             self.shared.cancel();
             core = self.shared.wait_for_core(patience).await;
         }
+        // One that is on its way would meet the next owner's statement.
+        self.shared.cancels.over().await;
         let hints = self.shared.notes.hints();
         match core {
             Some(core) => {
@@ -205,10 +210,9 @@ impl Hub {
 
 impl Drop for Hub {
     fn drop(&mut self) {
-        for listening in lock(&self.listeners).drain(..) {
-            listening.task.abort();
-            std::fs::remove_file(&listening.path).ok();
-        }
+        let owner = &self.shared.owner;
+        self.shared
+            .end(&format!("the session of test `{owner}` has ended"));
     }
 }
 
@@ -242,21 +246,20 @@ impl Shared {
 
     /// Stops what the session is doing, if it is doing anything.
     fn cancel(&self) {
-        let canceller = self.canceller.clone();
-        let cancelling = Cancelling::of(self);
-        background::spawn(async move {
-            // Nothing can be done about it, and whoever waits for the statement goes on waiting.
-            canceller.cancel().await.ok();
-            drop(cancelling);
-        });
+        self.cancels.send();
     }
 
-    /// Waits until all cancellations have arrived: one that is late would hit another's statement.
-    async fn until_cancelled(&self) {
-        if *self.cancelling.borrow() > 0 {
-            let mut cancelling = self.cancelling.subscribe();
-            cancelling.wait_for(|count| *count == 0).await.ok();
-        }
+    /// Whoever had the session was dropped with it in hand, in the middle of something.
+    fn interrupted(&self) {
+        let owner = &self.owner;
+        let why = if std::thread::panicking() {
+            "heirloom panicked, which is a bug"
+        } else {
+            "the runtime that it is served on has ended, which is the one that took the session"
+        };
+        self.end(&format!(
+            "the session of test `{owner}` was left in the middle of a statement: {why}"
+        ));
     }
 
     fn notify(&self, notification: &Notification) {
@@ -289,22 +292,6 @@ impl Shared {
     )]
     fn lock_advice(&self) -> Option<String> {
         None
-    }
-}
-
-/// A cancellation on its way.
-struct Cancelling(Arc<watch::Sender<usize>>);
-
-impl Cancelling {
-    fn of(shared: &Shared) -> Self {
-        shared.cancelling.send_modify(|count| *count += 1);
-        Self(Arc::clone(&shared.cancelling))
-    }
-}
-
-impl Drop for Cancelling {
-    fn drop(&mut self) {
-        self.0.send_modify(|count| *count -= 1);
     }
 }
 

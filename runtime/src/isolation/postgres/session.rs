@@ -198,7 +198,7 @@ impl Session {
     }
 
     /// Whether it is on the current runtime.
-    pub(crate) fn is_at_home(&self) -> bool {
+    pub(crate) fn is_home(&self) -> bool {
         self.home == tokio::runtime::Handle::current().id()
     }
 

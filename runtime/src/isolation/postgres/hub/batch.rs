@@ -355,6 +355,10 @@ impl<'a> Batch<'a> {
         }
         loop {
             if let Some(frame) = self.core.session.take()? {
+                if frame.view().tag() == b'Z' {
+                    // What was to be stopped is done: what is sent next is not to be.
+                    self.shared.cancels.over().await;
+                }
                 return Ok(frame);
             }
             if self.client.out.len() > CHUNK {

@@ -33,25 +33,10 @@ impl Core {
         }
     }
 
-    /// The session on the current runtime.
-    pub(super) fn rehome(self: Box<Self>) -> io::Result<Box<Self>> {
-        if self.session.is_at_home() {
-            return Ok(self);
-        }
-        let core = *self;
-        let session = core.session.rehome()?;
-        Ok(Box::new(Self { session, ..core }))
-    }
-
-    /// A statement was left in the middle by a client that is gone, and nobody knows how far it got.
-    pub(super) fn undo_unfinished(&mut self) {
-        let savepoint = match (self.stack.guard, self.stack.top()) {
-            (Guard::Fresh(savepoint) | Guard::Used(savepoint), _) => savepoint,
-            (Guard::None, Some(top)) => top.savepoint,
-            (Guard::None, None) => return,
-        };
-        self.session
-            .internal(format!("ROLLBACK TO {savepoint}").into_bytes());
+    /// Moves the session to the current runtime, on which whoever has it waits.
+    pub(super) fn rehome(self) -> io::Result<Self> {
+        let session = self.session.rehome()?;
+        Ok(Self { session, ..self })
     }
 
     /// A client has gone: its transaction is rolled back, and what it leaves is tidied up.

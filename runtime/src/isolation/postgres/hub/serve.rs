@@ -11,30 +11,65 @@ use crate::isolation::postgres::frame::{Client as Said, Frame, Status, to_client
 use crate::isolation::postgres::session::Lost;
 use crate::isolation::postgres::stack::ClientId;
 use bytes::BytesMut;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 /// After an error of the listener, such as too many open files: something else may free one.
 const AGAIN: Duration = Duration::from_millis(10);
 
-/// Takes connections for as long as its task lives.
-pub(super) async fn accept(shared: Arc<Shared>, listener: UnixListener) {
+/// How long connections have to say goodbye when there is no server any more. Longer than a statement takes to be
+/// cancelled; who is still there then waits for something that its client does not say, or does not read.
+const GOODBYE: Duration = Duration::from_millis(500);
+
+/// Takes connections until it is stopped, and serves them until the owner has ended.
+pub(super) async fn accept(
+    shared: Arc<Shared>,
+    listener: UnixListener,
+    mut stopped: oneshot::Receiver<()>,
+) {
+    let mut connections = JoinSet::new();
     loop {
-        match listener.accept().await {
-            Ok((socket, _)) => drop(tokio::spawn(connection(Arc::clone(&shared), socket))),
-            Err(_) => tokio::time::sleep(AGAIN).await,
+        let accepted = {
+            let mut accepting = pin!(listener.accept());
+            poll_fn(|cx| match Pin::new(&mut stopped).poll(cx) {
+                Poll::Ready(_) => Poll::Ready(None),
+                Poll::Pending => accepting.as_mut().poll(cx).map(Some),
+            })
+            .await
+        };
+        match accepted {
+            None => break,
+            Some(Ok((socket, _))) => {
+                connections.spawn(connection(Arc::clone(&shared), socket));
+            }
+            Some(Err(_)) => tokio::time::sleep(AGAIN).await,
         }
+        while connections.try_join_next().is_some() {}
     }
+    drop(listener);
+    let all = async { while connections.join_next().await.is_some() {} };
+    // Those who do not come to an end are dropped with the set.
+    timeout(GOODBYE, all).await.ok();
 }
 
 async fn connection(shared: Arc<Shared>, mut socket: UnixStream) {
     let mut input = BytesMut::new();
     match introduction(&shared, &mut socket, &mut input).await {
         None => {}
-        Some(Err(refused)) => drop(socket.write_all(&refused).await),
+        Some(Err(refused)) => {
+            // A client that does not read is not waited for.
+            socket.try_write(&refused).ok();
+            super::graveyard::keep(socket);
+        }
         Some(Ok(introduction)) => {
             let presence = Presence::of(&shared);
             let mailbox = Arc::clone(&presence.mailbox);
@@ -177,9 +212,9 @@ async fn said(shared: &Arc<Shared>, client: &mut Client, tag: u8) -> Result<(), 
         _ => {
             client.gather().await?;
             let mut turn = shared.turn(client.id, Grace::Statement).await?;
-            let ended = Batch::new(shared, &mut turn, client).frames().await?;
-            drop(turn);
-            match ended {
+            let ended = Batch::new(shared, &mut turn, client).frames().await;
+            turn.end();
+            match ended? {
                 Ended::Synced => Ok(()),
                 Ended::Parted(parted) => Err(parted.into()),
             }
@@ -193,12 +228,16 @@ async fn alone(shared: &Arc<Shared>, client: &mut Client, frame: &Frame) -> Resu
         Ok(Said::Query { sql }) => {
             let mut turn = shared.turn(client.id, grace(sql)).await?;
             shared.note(sql);
-            Batch::new(shared, &mut turn, client).query(sql).await?;
+            let done = Batch::new(shared, &mut turn, client).query(sql).await;
+            turn.end();
+            done?;
         }
         Ok(Said::FunctionCall { .. }) => {
             let mut turn = shared.turn(client.id, Grace::Statement).await?;
             let mut batch = Batch::new(shared, &mut turn, client);
-            batch.call(frame.view().bytes()).await?;
+            let done = batch.call(frame.view().bytes()).await;
+            turn.end();
+            done?;
         }
         Ok(_) | Err(_) => {
             let broken = "invalid message format";
@@ -231,6 +270,7 @@ fn mail(shared: &Shared, client: &mut Client) {
 
 /// Says goodbye. What the client has open is rolled back by whoever's turn is next.
 fn depart(shared: &Arc<Shared>, mut client: Client, left: Left) {
+    let is_gone = matches!(left, Left::Gone);
     match left {
         Left::Gone => {}
         Left::Broken(broken) => fatal(&mut client.out, "08P01", &broken, None),
@@ -239,5 +279,7 @@ fn depart(shared: &Arc<Shared>, mut client: Client, left: Left) {
     client.status = Status::Idle;
     // Only what the socket takes: a client that does not read is not waited for.
     client.send_now();
-    super::graveyard::keep(client.into_socket());
+    if !is_gone {
+        super::graveyard::keep(client.into_socket());
+    }
 }

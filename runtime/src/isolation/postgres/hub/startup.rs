@@ -194,10 +194,13 @@ pub(super) async fn welcome(
             let turn = shared.turn(client.id, Grace::Statement).await;
             let mut turn = turn.map_err(|_| Welcome::Ended)?;
             let tried = ask(shared, &mut turn, client, &settings).await;
+            if let Ok(Ok(parameters)) = &tried {
+                let known = Arc::new(parameters.clone());
+                turn.session.accepted.insert(fingerprint.clone(), known);
+            }
+            turn.end();
             let parameters = tried.map_err(Welcome::Lost)?.map_err(Welcome::Refused)?;
             let parameters = Arc::new(parameters);
-            let known = Arc::clone(&parameters);
-            turn.session.accepted.insert(fingerprint.clone(), known);
             lock(&shared.greetings).insert(fingerprint, Arc::clone(&parameters));
             (*parameters).clone()
         }

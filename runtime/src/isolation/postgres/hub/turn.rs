@@ -72,6 +72,8 @@ pub(super) struct Turn {
     core: Option<Box<Core>>,
     shared: Arc<Shared>,
     client: ClientId,
+    /// Whether whoever had it came to an end with it.
+    ended: bool,
 }
 
 impl Schedule {
@@ -143,8 +145,8 @@ impl Shared {
         client: ClientId,
         grace: Grace,
     ) -> Result<Turn, Closed> {
-        let place = match self.try_turn(client)? {
-            Ok(core) => return Turn::new(self, client, core).begun().await,
+        let place = match self.take_or_join(client)? {
+            Ok(core) => return Turn::begin(self, client, core).await,
             Err(place) => place,
         };
         loop {
@@ -158,7 +160,7 @@ impl Shared {
                 (schedule.take(client, patient), blocked)
             };
             match (core, blocked) {
-                (Some(core), _) => return Turn::new(self, client, core).begun().await,
+                (Some(core), _) => return Turn::begin(self, client, core).await,
                 // Another's transaction is open, and at rest.
                 (None, Some(epoch)) => place.wait_out(epoch, grace).await,
                 (None, None) => place.wake.notified().await,
@@ -166,8 +168,11 @@ impl Shared {
         }
     }
 
-    /// The session, if nobody has it or waits for it; else a place in the queue.
-    fn try_turn(self: &Arc<Self>, client: ClientId) -> Result<Result<Box<Core>, Place>, Closed> {
+    /// The session at once, or a place in the queue.
+    fn take_or_join(
+        self: &Arc<Self>,
+        client: ClientId,
+    ) -> Result<Result<Box<Core>, Place>, Closed> {
         let mut schedule = self.schedule();
         if schedule.closed {
             return Err(Closed);
@@ -195,8 +200,8 @@ impl Shared {
     pub(super) fn has_left(&self, client: ClientId) {
         let mut schedule = self.schedule();
         match &mut schedule.core {
-            Some(core) if core.session.is_at_rest() => core.abandon(client),
-            _ => schedule.left.push(client),
+            Some(core) => core.abandon(client),
+            None => schedule.left.push(client),
         }
         schedule.epoch += 1;
         schedule.wake_next();
@@ -285,48 +290,37 @@ impl Drop for Place {
 }
 
 impl Turn {
-    fn new(shared: &Arc<Shared>, client: ClientId, core: Box<Core>) -> Self {
-        Self {
+    async fn begin(
+        shared: &Arc<Shared>,
+        client: ClientId,
+        core: Box<Core>,
+    ) -> Result<Self, Closed> {
+        let mut turn = Self {
             core: Some(core),
             shared: Arc::clone(shared),
             client,
-        }
-    }
-}
-
-impl Turn {
-    /// Gets the session ready for whoever's turn begins.
-    async fn begun(mut self) -> Result<Self, Closed> {
-        self.shared.until_cancelled().await;
-        let Some(core) = self.core.take() else {
-            return Err(Closed);
+            // Nothing has begun.
+            ended: true,
         };
-        // Its socket belongs to a runtime, which may be one that waits for this very client.
-        match core.rehome() {
-            Ok(core) => self.core = Some(core),
-            Err(error) => {
-                self.shared.lose(&Lost::Io(error));
-                return Err(Closed);
+        // One that is on its way was for somebody else's statement.
+        shared.cancels.over().await;
+        if !turn.session.is_home() {
+            let core = turn.core.take().map(|core| core.rehome());
+            match core.transpose() {
+                Ok(core) => turn.core = core.map(Box::new),
+                Err(error) => {
+                    shared.lose(&Lost::Io(error));
+                    return Err(Closed);
+                }
             }
         }
-        if !self.session.is_at_rest() {
-            self.recover().await?;
-        }
-        Ok(self)
+        turn.ended = false;
+        Ok(turn)
     }
 
-    /// Somebody was dropped in the middle of a batch: what was sent is waited for, and undone.
-    async fn recover(&mut self) -> Result<(), Closed> {
-        if let Err(lost) = self.session.drain().await {
-            self.shared.lose(&lost);
-            return Err(Closed);
-        }
-        self.undo_unfinished();
-        let left = std::mem::take(&mut self.shared.schedule().left);
-        for client in left {
-            self.abandon(client);
-        }
-        Ok(())
+    /// Says that what was done is done, so that another may go on with the session.
+    pub(super) fn end(mut self) {
+        self.ended = true;
     }
 }
 
@@ -371,5 +365,9 @@ impl Drop for Turn {
             self.shared.returned.notify_one();
         }
         schedule.wake_next();
+        drop(schedule);
+        if !self.ended {
+            self.shared.interrupted();
+        }
     }
 }
