@@ -6,9 +6,9 @@ mod portals;
 use super::step::{Step, Undo, What};
 use super::{Batch, Lost};
 use crate::isolation::postgres::frame::{
-    Client as Said, Frame, Oids, Target, to_client, to_server,
+    Client as Said, Frame, Oids, Server, Target, to_client, to_server,
 };
-use crate::isolation::postgres::hub::client::Parted;
+use crate::isolation::postgres::hub::client::{Parted, Portal};
 use crate::isolation::postgres::session::Prepared;
 use crate::isolation::postgres::sql::Kind;
 use bytes::BytesMut;
@@ -208,7 +208,9 @@ impl Batch<'_> {
             match frame.view().tag() {
                 b'Z' => return Ok(true),
                 b'E' => {
+                    let begun = self.begun_portal(&frame);
                     self.take_back();
+                    self.client.portals.extend(begun);
                     self.server_error(&frame);
                     (self.naming, self.shift, self.executing) = (None, None, false);
                     if *until == Until::Steps {
@@ -249,6 +251,20 @@ impl Batch<'_> {
                 None => {}
             }
         }
+    }
+
+    /// A Bind that failed over its parameters leaves a portal with nothing in it, for as long as the transaction is there.
+    fn begun_portal(&self, error: &Frame) -> Option<(Box<[u8]>, Portal)> {
+        let step = self.steps.front()?;
+        let (What::Bind(..), Some(Undo::Portal(name, _))) = (&step.what, &step.undo) else {
+            return None;
+        };
+        let Ok(Server::ErrorResponse(fields)) = Server::read(error.view()) else {
+            return None;
+        };
+        let early = [&b"08P01"[..], b"25P02", b"26000", b"42P03"];
+        let begun = self.in_block() && !early.contains(&fields.code());
+        begun.then(|| (name.clone(), Portal::of_nothing(self.client.bound)))
     }
 
     /// The statement that a step is about: its name on the server, and the client's.
