@@ -10,7 +10,7 @@ use crate::isolation::postgres::frame::{
 };
 use crate::isolation::postgres::hub::client::{Parted, Portal};
 use crate::isolation::postgres::session::Prepared;
-use crate::isolation::postgres::sql::Kind;
+use crate::isolation::postgres::sql::{Kind, contains};
 use bytes::BytesMut;
 
 /// How a batch ended.
@@ -304,6 +304,7 @@ impl Batch<'_> {
             }
             Some(What::Forget(old) | What::Close(Some(old))) => self.is_freed(&old),
             Some(What::Execute(prepared)) if tag == b'C' => self.executed(&prepared),
+            Some(What::Execute(prepared)) if tag == b's' => self.suspended(&prepared),
             _ => {}
         }
     }
@@ -311,6 +312,19 @@ impl Batch<'_> {
     fn executed(&mut self, prepared: &Prepared) {
         if !super::simple::is_plain(&prepared.kind) {
             self.took_effect(&prepared.kind);
+        }
+    }
+
+    /// As many rows as were asked for: that may be all, and drivers leave it at that.
+    fn suspended(&mut self, prepared: &Prepared) {
+        if matches!(prepared.kind, Kind::Configure(_)) {
+            self.took_effect(&prepared.kind);
+        }
+        let writes = [&b"insert"[..], b"update", b"delete", b"merge"];
+        let text = &prepared.sql;
+        if !self.core.stack.is_empty() && writes.iter().any(|word| contains(text, word)) {
+            let what = String::from_utf8_lossy(text).into_owned();
+            self.core.stack.wrote(self.client.id, &what);
         }
     }
 
