@@ -54,6 +54,8 @@ pub(crate) struct Mark {
     pub(crate) cursors: usize,
     pub(crate) notices: usize,
     pub(crate) channels: usize,
+    /// How many settings that hold until the end.
+    pub(crate) locals: usize,
     /// How much had been said of temporary tables.
     pub(crate) temporaries: usize,
     /// How many portals its connection had made.
@@ -97,8 +99,8 @@ pub(crate) struct Open {
     pub(crate) notices: Vec<(Box<[u8]>, Vec<u8>)>,
     /// Channels that it listens to from its end on, or no more; `None` is all.
     pub(crate) channels: Vec<(Option<Box<[u8]>>, bool)>,
-    /// Settings that hold until its end.
-    pub(crate) locals: Vec<Box<[u8]>>,
+    /// Settings that hold until its end, and the statements that made them so.
+    pub(crate) locals: Vec<(Box<[u8]>, Vec<u8>)>,
 }
 
 /// All of them.
@@ -163,6 +165,7 @@ impl Stack {
             cursors: 0,
             notices: 0,
             channels: 0,
+            locals: 0,
             temporaries: before.temporaries,
             portals: before.portals,
             modes,
@@ -197,6 +200,7 @@ impl Stack {
                 cursors: open.cursors.len(),
                 notices: open.notices.len(),
                 channels: open.channels.len(),
+                locals: open.locals.len(),
                 temporaries: before.temporaries,
                 portals: before.portals,
                 modes: open.modes,

@@ -54,7 +54,7 @@ pub(super) struct Batch<'a> {
     /// What the connection had set before.
     before: Settings,
     /// Settings that hold for the statements of one string.
-    locals: Vec<Box<[u8]>>,
+    locals: Vec<(Box<[u8]>, Vec<u8>)>,
     /// Whether frames of the extended protocol are being run: without a transaction block they are one together.
     pipeline: bool,
     /// Whether settings are on their way that the connection has to be told.

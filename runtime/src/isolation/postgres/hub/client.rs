@@ -4,7 +4,7 @@ use super::mailbox::{Mail, Mailbox};
 use crate::isolation::postgres::frame::{Broken, Frame, Lexer, Side, Status, to_client};
 use crate::isolation::postgres::session::Prepared;
 use crate::isolation::postgres::settings::Settings;
-use crate::isolation::postgres::sql::{AtCommit, Strings};
+use crate::isolation::postgres::sql::{AtCommit, Kind, Strings};
 use crate::isolation::postgres::stack::ClientId;
 use bytes::{Buf as _, BytesMut};
 use std::collections::{BTreeMap, HashMap};
@@ -52,6 +52,19 @@ pub(super) struct Portal {
     pub(super) number: u64,
     /// Whether it was made in a failed transaction.
     pub(super) when_failed: bool,
+}
+
+impl Portal {
+    /// One that answers as the empty query does.
+    pub(super) fn of_nothing(number: u64) -> Self {
+        Self {
+            prepared: Arc::new(Prepared::nothing(Kind::Empty)),
+            is_ours: false,
+            done: false,
+            number,
+            when_failed: false,
+        }
+    }
 }
 
 /// A virtual connection.

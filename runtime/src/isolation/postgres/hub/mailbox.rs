@@ -39,6 +39,12 @@ impl Mailbox {
     /// Listens to a channel, or no more; `None` is all.
     pub(super) fn listen(&self, channel: Option<&[u8]>, on: bool) {
         let mut inner = self.inner();
+        if !on {
+            // What was said in it before is not heard any more.
+            let left =
+                |(other, _): &Notification| channel.is_some_and(|channel| **other != *channel);
+            inner.notifications.retain(left);
+        }
         match (channel, on) {
             (Some(channel), true) => drop(inner.channels.insert(channel.into())),
             (Some(channel), false) => drop(inner.channels.remove(channel)),

@@ -26,11 +26,11 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// For a cursor, of which only SQL knows.
-    pub(crate) fn nothing() -> Self {
+    /// For a cursor, of which only SQL knows, or a portal without a query.
+    pub(crate) fn nothing(kind: Kind) -> Self {
         Self {
             name: Box::default(),
-            kind: Kind::Other,
+            kind,
             sql: Bytes::new(),
             described: OnceLock::new(),
             executes: None,

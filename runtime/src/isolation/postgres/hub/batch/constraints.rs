@@ -2,7 +2,6 @@
 
 use super::{Batch, Lost};
 use crate::isolation::postgres::session::Deferred;
-use crate::isolation::postgres::settings::{Settings, reset};
 
 /// The constraints that are deferred unless somebody says otherwise, as `SET CONSTRAINTS` takes them.
 const DEFERRED: &str = "SELECT DISTINCT quote_ident(n.nspname) || '.' || quote_ident(c.conname) \
@@ -10,6 +9,15 @@ const DEFERRED: &str = "SELECT DISTINCT quote_ident(n.nspname) || '.' || quote_i
 
 /// What looks at them, and at those that come later.
 pub(super) const CHECK: &[u8] = b"SET CONSTRAINTS ALL IMMEDIATE";
+
+/// What decides on what a statement may do, and how it does so no more.
+const ROLES: &[(&[u8], &[u8])] = &[
+    (
+        b"session_authorization",
+        b"SET LOCAL SESSION AUTHORIZATION DEFAULT;",
+    ),
+    (b"role", b"SET LOCAL ROLE NONE;"),
+];
 
 impl Batch<'_> {
     /// Those that are deferred initially, read once per session and again when the schema has changed.
@@ -40,19 +48,25 @@ impl Batch<'_> {
     }
 
     /// The statement that defers them, whatever the connection's role may do.
-    pub(super) fn defer_all(&self) -> Vec<u8> {
+    pub(super) fn defer_all(&mut self) -> Vec<u8> {
         let known = self.core.session.deferred.as_deref().unwrap_or_default();
-        self.unrestricted(&deferral(known))
+        let sql = deferral(known);
+        self.unrestricted(&sql)
     }
 
     /// A statement, as the role that the session began with.
-    pub(super) fn unrestricted(&self, sql: &str) -> Vec<u8> {
-        let roles = [&b"session_authorization"[..], b"role"];
+    pub(super) fn unrestricted(&mut self, sql: &str) -> Vec<u8> {
+        let own = self.core.stack.of(self.client.id);
+        let locals = own.map_or(&self.locals, |open| &open.locals);
         let (mut before, mut after) = (Vec::new(), Vec::new());
-        for name in roles {
-            let settings: &Settings = &self.client.settings;
-            if let Some(statement) = settings.get(name) {
-                before.splice(0..0, [&reset(name)[..], b";"].concat());
+        for (name, reset) in ROLES {
+            let is_it = |(local, _): &&(Box<[u8]>, Vec<u8>)| **local == **name;
+            let local = locals
+                .iter()
+                .rfind(is_it)
+                .map(|(_, statement)| &**statement);
+            for statement in self.client.settings.get(name).into_iter().chain(local) {
+                before.splice(0..0, reset.iter().copied());
                 after.extend([b";", statement].concat());
             }
         }

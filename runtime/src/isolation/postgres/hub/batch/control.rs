@@ -2,11 +2,11 @@
 
 use super::report::ADVICE;
 use super::{Batch, Lost};
-use bytes::BytesMut;
 use crate::isolation::postgres::frame::to_client;
 use crate::isolation::postgres::hub::client::Portal;
 use crate::isolation::postgres::sql::{Discarded, Kind, Modes, Name};
 use crate::isolation::postgres::stack::Guard;
+use bytes::BytesMut;
 
 impl Batch<'_> {
     /// Carries out a statement that cannot just be sent; in a failed transaction only one that ends it.
@@ -287,6 +287,8 @@ impl Batch<'_> {
         open.cursors.truncate(mark.cursors);
         open.notices.truncate(mark.notices);
         open.channels.truncate(mark.channels);
+        self.unsettled |= open.locals.len() > mark.locals;
+        open.locals.truncate(mark.locals);
         open.modes = mark.modes;
         self.client.temporaries.truncate(mark.temporaries);
         self.roll_back_to(name.in_quotes());

@@ -6,11 +6,11 @@ mod portals;
 use super::step::{Step, Undo, What};
 use super::{Batch, Lost};
 use crate::isolation::postgres::frame::{
-    Client as Said, Frame, Oids, Target, to_client, to_server,
+    Client as Said, Frame, Oids, Server, Target, to_client, to_server,
 };
-use crate::isolation::postgres::hub::client::Parted;
+use crate::isolation::postgres::hub::client::{Parted, Portal};
 use crate::isolation::postgres::session::Prepared;
-use crate::isolation::postgres::sql::Kind;
+use crate::isolation::postgres::sql::{Kind, contains};
 use bytes::BytesMut;
 
 /// How a batch ended.
@@ -208,7 +208,9 @@ impl Batch<'_> {
             match frame.view().tag() {
                 b'Z' => return Ok(true),
                 b'E' => {
+                    let begun = self.begun_portal(&frame);
                     self.take_back();
+                    self.client.portals.extend(begun);
                     self.server_error(&frame);
                     (self.naming, self.shift, self.executing) = (None, None, false);
                     if *until == Until::Steps {
@@ -251,6 +253,20 @@ impl Batch<'_> {
         }
     }
 
+    /// A Bind that failed over its parameters leaves a portal with nothing in it, for as long as the transaction is there.
+    fn begun_portal(&self, error: &Frame) -> Option<(Box<[u8]>, Portal)> {
+        let step = self.steps.front()?;
+        let (What::Bind(..), Some(Undo::Portal(name, _))) = (&step.what, &step.undo) else {
+            return None;
+        };
+        let Ok(Server::ErrorResponse(fields)) = Server::read(error.view()) else {
+            return None;
+        };
+        let early = [&b"08P01"[..], b"25P02", b"26000", b"42P03"];
+        let begun = self.in_block() && !early.contains(&fields.code());
+        begun.then(|| (name.clone(), Portal::of_nothing(self.client.bound)))
+    }
+
     /// The statement that a step is about: its name on the server, and the client's.
     fn named_in(step: &Step) -> Option<(Box<[u8]>, Box<[u8]>)> {
         let (physical, own) = match (&step.what, &step.undo) {
@@ -288,6 +304,7 @@ impl Batch<'_> {
             }
             Some(What::Forget(old) | What::Close(Some(old))) => self.is_freed(&old),
             Some(What::Execute(prepared)) if tag == b'C' => self.executed(&prepared),
+            Some(What::Execute(prepared)) if tag == b's' => self.suspended(&prepared),
             _ => {}
         }
     }
@@ -295,6 +312,19 @@ impl Batch<'_> {
     fn executed(&mut self, prepared: &Prepared) {
         if !super::simple::is_plain(&prepared.kind) {
             self.took_effect(&prepared.kind);
+        }
+    }
+
+    /// As many rows as were asked for: that may be all, and drivers leave it at that.
+    fn suspended(&mut self, prepared: &Prepared) {
+        if matches!(prepared.kind, Kind::Configure(_)) {
+            self.took_effect(&prepared.kind);
+        }
+        let writes = [&b"insert"[..], b"update", b"delete", b"merge"];
+        let text = &prepared.sql;
+        if !self.core.stack.is_empty() && writes.iter().any(|word| contains(text, word)) {
+            let what = String::from_utf8_lossy(text).into_owned();
+            self.core.stack.wrote(self.client.id, &what);
         }
     }
 

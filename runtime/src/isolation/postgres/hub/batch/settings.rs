@@ -53,16 +53,17 @@ impl Batch<'_> {
             if setting.to == Assigned::Default {
                 self.to_beginning(name, true);
             }
-            self.is_local(name);
+            self.is_local(name, sql.to_vec());
         }
         Ok(())
     }
 
     /// A setting holds until the end of the transaction.
-    fn is_local(&mut self, name: &[u8]) {
+    fn is_local(&mut self, name: &[u8], sql: Vec<u8>) {
+        let local = (name.into(), sql);
         match self.core.stack.of(self.client.id) {
-            Some(open) => open.locals.push(name.into()),
-            None => self.locals.push(name.into()),
+            Some(open) => open.locals.push(local),
+            None => self.locals.push(local),
         }
     }
 
@@ -72,7 +73,11 @@ impl Batch<'_> {
             self.core.session.spoilt |= is_custom(&call.name);
             self.unsettled = true;
             match &call.value {
-                _ if call.local => self.is_local(&call.name),
+                Some(value) if call.local => {
+                    let sql = settings::locally(&settings::assign(&call.name, value));
+                    self.is_local(&call.name, sql);
+                }
+                None if call.local => self.is_local(&call.name, Vec::new()),
                 None => self.unknown.push(call.name.clone()),
                 Some(value) => {
                     let sql = settings::assign(&call.name, value);
@@ -119,8 +124,8 @@ impl Batch<'_> {
     }
 
     /// At the end of a transaction: what was set for it only is as the connection has it.
-    pub(super) fn unset_locals(&mut self, locals: &[Box<[u8]>]) {
-        for name in locals {
+    pub(super) fn unset_locals(&mut self, locals: &[(Box<[u8]>, Vec<u8>)]) {
+        for (name, _) in locals {
             let own = self.client.settings.get(name).map(<[u8]>::to_vec);
             let sql = own.unwrap_or_else(|| settings::reset(name));
             self.core.session.internal(sql);

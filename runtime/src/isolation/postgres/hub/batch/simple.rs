@@ -252,6 +252,9 @@ impl Batch<'_> {
             if let Ok(Server::ErrorResponse(fields)) = Server::read(frame.view())
                 && counts(fields.get(b'F').unwrap_or_default())
             {
+                for notice in answers.iter().filter(|frame| frame.view().tag() == b'N') {
+                    self.pass(notice);
+                }
                 self.server_error(frame);
                 return Ok(false);
             }

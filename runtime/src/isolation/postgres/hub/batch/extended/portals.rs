@@ -203,7 +203,7 @@ impl Batch<'_> {
         to_server::execute(self.core.session.extended(), name, max_rows);
         let prepared = match known {
             Some(portal) => portal.prepared,
-            None => Arc::new(Prepared::nothing()),
+            None => Arc::new(Prepared::nothing(Kind::Other)),
         };
         self.steps.push_back(Step::of(What::Execute(prepared)));
         if kind == Kind::Copy(Direction::In) {
@@ -260,7 +260,8 @@ impl Batch<'_> {
     pub(in super::super) fn skip_portals(&mut self) {
         let running = self.running.as_deref();
         let portals = self.client.portals.iter();
-        let left = portals.filter(|(name, portal)| portal.when_failed && !portal.done && running != Some(name));
+        let left = portals
+            .filter(|(name, portal)| portal.when_failed && !portal.done && running != Some(name));
         let mut left: Vec<_> = left.map(|(name, _)| name.clone()).collect();
         left.sort_unstable();
         for name in left {
