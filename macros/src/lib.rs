@@ -35,7 +35,7 @@ use proc_macro::TokenStream;
 ///
 /// | argument | meaning | default |
 /// |---|---|---|
-/// | `migrations = "dir"` or `false` | directory of migrations, relative to `Cargo.toml`; `false` for none | `./migrations`, if it exists |
+/// | `migrations = "dir"` or `false` | directory of migrations, relative to `Cargo.toml`; `false` for none | `./migrations`, if it exists; in it the directory `sqlite` or `postgres`, if there is one for the test's database |
 /// | `migrator = path` | a `static` `Migrator` instead of a directory; `"path"` in quotes as well | none |
 /// | `fixtures("a", "b")`, `fixtures("./a.sql")`, `fixtures(path = "dir", scripts("a"))` | SQL scripts that run before the test, in the forms of `#[sqlx::test]` | none |
 /// | `isolation = "transaction"` | a transaction that is never committed; not on SQLite | the database's own |

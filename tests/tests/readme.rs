@@ -71,6 +71,41 @@ mod fixture {
     // README: end
 }
 
+mod postgres {
+    // README: begin
+    use heirloom::{BoxError, Sandbox, sandboxed};
+    use sqlx::{Connection, PgConnection, PgPool};
+
+    // A session in a transaction that is never committed, with as many connections as anybody opens.
+    #[sandboxed(fixtures("guests"))]
+    async fn another_driver_sees_what_this_test_wrote(
+        pool: PgPool,
+        sandbox: Sandbox,
+    ) -> Result<(), BoxError> {
+        let delete = sqlx::query("DELETE FROM guests WHERE id = 1");
+        delete.execute(&pool).await?;
+        let url = sandbox.database_url().await?; // for `psql`, a child process, any driver
+        let mut other = PgConnection::connect(&url).await?;
+        let guests: i64 = sqlx::query_scalar("SELECT count(*) FROM guests")
+            .fetch_one(&mut other)
+            .await?;
+        assert_eq!(guests, 1);
+        Ok(())
+    }
+
+    // A database of its own, where commits are real and connections wait for each other's locks.
+    #[sandboxed(isolation = "database", fixtures("guests"))]
+    async fn two_workers_take_different_guests(pool: PgPool) -> sqlx::Result<()> {
+        const TAKE: &str = "SELECT id FROM guests LIMIT 1 FOR UPDATE SKIP LOCKED";
+        let (mut one, mut other) = (pool.begin().await?, pool.begin().await?);
+        let first: i32 = sqlx::query_scalar(TAKE).fetch_one(&mut *one).await?;
+        let second: i32 = sqlx::query_scalar(TAKE).fetch_one(&mut *other).await?;
+        assert_ne!(first, second);
+        Ok(())
+    }
+    // README: end
+}
+
 #[test]
 fn the_readme_shows_exactly_this() {
     let readme = include_str!("../../README.md");
@@ -81,7 +116,7 @@ fn the_readme_shows_exactly_this() {
         .filter_map(|rest| rest.split_once("    // README: end\n"))
         .map(|(code, _)| code.replace("\n    ", "\n").trim_start().to_owned())
         .collect();
-    assert_eq!(shown.len(), 2);
+    assert_eq!(shown.len(), 3);
     for code in shown {
         assert!(
             readme.contains(&format!("```rust\n{code}```")),

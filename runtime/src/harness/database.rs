@@ -34,7 +34,8 @@ enum Migrations {
 
 impl Test {
     /// Migrates the database from a directory, relative to the package's `Cargo.toml`. Default: `migrations`, if it
-    /// is there.
+    /// is there; a package that runs on several databases has a directory for each in it, `migrations/sqlite` and
+    /// `migrations/postgres`.
     pub fn migrations_dir(mut self, dir: &'static str) -> Self {
         self.database.migrations = Migrations::Directory(dir);
         self
