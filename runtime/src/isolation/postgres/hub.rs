@@ -2,6 +2,7 @@
 
 mod batch;
 mod belongings;
+mod blocked;
 mod client;
 mod core;
 mod graveyard;
@@ -18,6 +19,7 @@ use super::stack::ClientId;
 use super::upstream::Canceller;
 use crate::clock::Clock;
 use batch::ADVICE;
+use blocked::Watch;
 use mailbox::{Mailbox, Notification};
 use std::collections::HashMap;
 use std::io;
@@ -153,7 +155,8 @@ impl Hub {
     pub(crate) fn listen(&self, path: &Path) -> io::Result<()> {
         let listener = UnixListener::bind(path)?;
         let shared = Arc::clone(&self.shared);
-        let task = tokio::spawn(serve::accept(shared, listener)).abort_handle();
+        let watch = Watch::over(&shared.owner, &listener)?;
+        let task = tokio::spawn(serve::accept(shared, listener, watch)).abort_handle();
         let mut listeners = lock(&self.listeners);
         listeners.push(Listening {
             path: path.to_owned(),
@@ -200,7 +203,6 @@ impl Hub {
             },
         }
     }
-
 }
 
 impl Drop for Hub {

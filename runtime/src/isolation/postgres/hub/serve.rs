@@ -1,6 +1,7 @@
 //! One connection from its beginning to its end.
 
 use super::batch::{Batch, Ended};
+use super::blocked::Watch;
 use super::client::{Client, Idle, Parted};
 use super::greeting::{ENDED, fatal};
 use super::mailbox::Mailbox;
@@ -21,16 +22,19 @@ use tokio::net::{UnixListener, UnixStream};
 const AGAIN: Duration = Duration::from_millis(10);
 
 /// Takes connections for as long as its task lives.
-pub(super) async fn accept(shared: Arc<Shared>, listener: UnixListener) {
+pub(super) async fn accept(shared: Arc<Shared>, listener: UnixListener, watch: Option<Arc<Watch>>) {
     loop {
         match listener.accept().await {
-            Ok((socket, _)) => drop(tokio::spawn(connection(Arc::clone(&shared), socket))),
+            Ok((socket, _)) => {
+                let connection = connection(Arc::clone(&shared), socket, watch.clone());
+                drop(tokio::spawn(connection));
+            }
             Err(_) => tokio::time::sleep(AGAIN).await,
         }
     }
 }
 
-async fn connection(shared: Arc<Shared>, mut socket: UnixStream) {
+async fn connection(shared: Arc<Shared>, mut socket: UnixStream, watch: Option<Arc<Watch>>) {
     let mut input = BytesMut::new();
     match introduction(&shared, &mut socket, &mut input).await {
         None => {}
@@ -38,6 +42,7 @@ async fn connection(shared: Arc<Shared>, mut socket: UnixStream) {
         Some(Ok(introduction)) => {
             let presence = Presence::of(&shared);
             let mailbox = Arc::clone(&presence.mailbox);
+            let _watched = watch.map(|watch| watch.client(presence.id, &socket));
             let mut client = Client::new(presence.id, socket, mailbox);
             client.input().unsplit(input);
             let served = match welcome(&shared, &mut client, introduction).await {
