@@ -39,6 +39,45 @@ fn fails(command: Command, parts: &[&str]) -> String {
     stderr
 }
 
+/// What a child says before its end, or the first lines of it if it says that its thread is blocked.
+fn of_a_blocked_thread(how: &str) -> String {
+    let dir = empty_dir(TMP, &format!("postgres_blocked_{how}"));
+    let mut child = child(CHILD, &["postgres-blocked", how], &dir)
+        .spawn()
+        .expect("the child starts");
+    let stderr = child.stderr.take().expect("it is piped");
+    let mut said = String::new();
+    for line in BufReader::new(stderr).lines() {
+        said.push_str(&line.expect("text"));
+        said.push('\n');
+        if said.contains("help:") {
+            child.kill().expect("it is blocked");
+        }
+    }
+    child.wait().expect("it ends");
+    said
+}
+
+#[test]
+fn a_blocked_thread_that_is_waited_for_is_named() {
+    for how in ["connecting", "joining"] {
+        let said = of_a_blocked_thread(how);
+        println!("{said}");
+        let starts = "heirloom: the thread of test `child::blocked` has been blocked for ";
+        assert!(said.starts_with(starts), "{how}: {said}");
+        for part in ["database_url()", "spawn_blocking", "multi_thread"] {
+            assert!(said.contains(part), "{how}: `{part}` is missing in: {said}");
+        }
+    }
+}
+
+#[test]
+fn a_thread_for_which_nobody_waits_may_block() {
+    for how in ["alone", "working"] {
+        assert_eq!(of_a_blocked_thread(how), "", "{how}");
+    }
+}
+
 fn block_on<T>(work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(work)

@@ -14,7 +14,7 @@ pub(crate) const FEATURES: &[&str] = &[
     "sandbox",
     "postgres",
     "sandbox,postgres",
-    "macros,sandbox,sqlite,postgres",
+    "macros,sandbox,sqlite,postgres-tls",
 ];
 
 pub(crate) fn run() -> Result {

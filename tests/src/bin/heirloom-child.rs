@@ -33,6 +33,7 @@ fn main() {
         ["postgres-as-it-is"] => postgres(Test::here("child::postgres").no_migrations()),
         ["postgres-hold"] => postgres_hold(),
         ["postgres-again"] => postgres_again(),
+        ["postgres-blocked", how] => postgres_blocked(how),
         ["spans-without-layer"] => spans_without_layer(),
         ["spans-with-layer"] => spans_with_layer(),
         _ => panic!("no such scenario: {arguments:?}"),
@@ -219,6 +220,54 @@ fn postgres_again() {
         postgres(Test::here("child::again"));
         std::io::stdout().flush().expect("written");
     }
+}
+
+/// Blocks the thread that serves the test's own pool.
+fn postgres_blocked(how: &str) {
+    let how = how.to_owned();
+    drop(
+        Test::here("child::blocked").run(|sandbox: Sandbox| async move {
+            let pool = sandbox.get::<PgPool>().await.expect("a pool");
+            let options = pool.connect_options();
+            // Nobody ever answers: where this is not noticed, the parent shall not wait for ever.
+            std::thread::spawn(|| {
+                std::thread::sleep(Duration::from_secs(30));
+                std::process::exit(3);
+            });
+            match &*how {
+                "connecting" => {
+                    let dir = options.get_socket().expect("a socket");
+                    let path = dir.join(format!(".s.PGSQL.{}", options.get_port()));
+                    let mut socket = std::os::unix::net::UnixStream::connect(path)?;
+                    // As a client does that asks whether it may encrypt.
+                    socket.write_all(&[0, 0, 0, 8, 4, 210, 22, 47])?;
+                    socket.read_exact(&mut [0])?;
+                }
+                "joining" => {
+                    let mut held = pool.acquire().await?;
+                    let other = std::thread::spawn(move || {
+                        nobodys().block_on(sqlx::query("SELECT 1").execute(&mut *held))
+                    });
+                    other.join().expect("it does not panic")?;
+                }
+                // Long enough to be noticed if it were wrong.
+                "alone" => std::thread::sleep(Duration::from_secs(4)),
+                "working" => {
+                    let (long, short) = ("SELECT pg_sleep(4)", "SELECT 1");
+                    let long = sqlx::query(long).execute(&pool);
+                    let other = pool.clone();
+                    let short =
+                        tokio::spawn(
+                            async move { sqlx::query(short).execute(&other).await.map(drop) },
+                        );
+                    long.await?;
+                    short.await??;
+                }
+                _ => panic!("no such way: {how}"),
+            }
+            Ok(())
+        }),
+    );
 }
 
 fn spans_without_layer() {

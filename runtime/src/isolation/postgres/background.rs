@@ -64,6 +64,11 @@ pub(super) async fn run_while_wanted<T: Send + 'static>(
     received(result).await
 }
 
+/// Whether this is its runtime.
+pub(super) fn is_here() -> bool {
+    Handle::try_current().is_ok_and(|here| here.id() == handle().id())
+}
+
 /// As [`tokio::time::timeout`], by a clock that is never paused.
 pub(super) fn timeout<F: Future>(limit: Duration, work: F) -> Timeout<F> {
     let _entered = handle().enter();

@@ -2,6 +2,7 @@
 
 mod batch;
 mod belongings;
+mod blocked;
 mod cancels;
 mod client;
 mod core;
@@ -13,12 +14,11 @@ mod startup;
 mod turn;
 
 use self::core::Core;
-use super::background;
 use super::session::{Accepted, Lost, Parked, Session};
 use super::stack::ClientId;
-use super::upstream::Canceller;
 use crate::clock::Clock;
 use batch::ADVICE;
+use blocked::Watch;
 use cancels::Cancels;
 use mailbox::{Mailbox, Notification};
 use std::collections::HashMap;
@@ -158,8 +158,9 @@ impl Hub {
     pub(crate) fn listen(&self, path: &Path) -> io::Result<()> {
         let listener = UnixListener::bind(path)?;
         let shared = Arc::clone(&self.shared);
+        let watch = Watch::over(&shared.owner, &listener)?;
         let (stop, stopped) = oneshot::channel();
-        drop(tokio::spawn(serve::accept(shared, listener, stopped)));
+        drop(tokio::spawn(serve::accept(shared, listener, watch, stopped)));
         let mut listeners = lock(&self.listeners);
         listeners.push(Listening {
             path: path.to_owned(),
@@ -205,7 +206,6 @@ impl Hub {
             },
         }
     }
-
 }
 
 impl Drop for Hub {

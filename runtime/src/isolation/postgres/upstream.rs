@@ -18,8 +18,6 @@ pub(crate) use query::Rows;
 pub(crate) use stream::{StdStream, Stream};
 
 use super::config::{Address, Config};
-#[cfg(test)]
-use super::config::Place;
 use bytes::{BufMut as _, Bytes, BytesMut};
 use sqlx::postgres::PgSslMode;
 use std::collections::BTreeMap;
@@ -337,11 +335,6 @@ impl Canceller {
     }
 
     /// Who logged in where.
-    #[cfg(test)]
-    pub(crate) fn place(&self) -> Place {
-        self.config.place()
-    }
-
     /// The server's process.
     pub(crate) fn process(&self) -> u32 {
         self.process

@@ -1,6 +1,7 @@
 //! One connection from its beginning to its end.
 
 use super::batch::{Batch, Ended};
+use super::blocked::Watch;
 use super::client::{Client, Idle, Parted};
 use super::greeting::{ENDED, fatal};
 use super::mailbox::Mailbox;
@@ -17,7 +18,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
-use tokio::io::AsyncWriteExt as _;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -34,6 +34,7 @@ const GOODBYE: Duration = Duration::from_millis(500);
 pub(super) async fn accept(
     shared: Arc<Shared>,
     listener: UnixListener,
+    watch: Option<Arc<Watch>>,
     mut stopped: oneshot::Receiver<()>,
 ) {
     let mut connections = JoinSet::new();
@@ -49,7 +50,8 @@ pub(super) async fn accept(
         match accepted {
             None => break,
             Some(Ok((socket, _))) => {
-                connections.spawn(connection(Arc::clone(&shared), socket));
+                let watch = watch.clone();
+                connections.spawn(connection(Arc::clone(&shared), socket, watch));
             }
             Some(Err(_)) => tokio::time::sleep(AGAIN).await,
         }
@@ -61,7 +63,7 @@ pub(super) async fn accept(
     timeout(GOODBYE, all).await.ok();
 }
 
-async fn connection(shared: Arc<Shared>, mut socket: UnixStream) {
+async fn connection(shared: Arc<Shared>, mut socket: UnixStream, watch: Option<Arc<Watch>>) {
     let mut input = BytesMut::new();
     match introduction(&shared, &mut socket, &mut input).await {
         None => {}
@@ -73,6 +75,7 @@ async fn connection(shared: Arc<Shared>, mut socket: UnixStream) {
         Some(Ok(introduction)) => {
             let presence = Presence::of(&shared);
             let mailbox = Arc::clone(&presence.mailbox);
+            let _watched = watch.map(|watch| watch.client(presence.id, &socket));
             let mut client = Client::new(presence.id, socket, mailbox);
             client.input().unsplit(input);
             let served = match welcome(&shared, &mut client, introduction).await {

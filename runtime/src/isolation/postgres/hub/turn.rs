@@ -3,9 +3,9 @@
 
 use super::Shared;
 use super::core::Core;
-use crate::isolation::postgres::session::Lost;
 use crate::clock::Clock;
 use crate::isolation::postgres::background;
+use crate::isolation::postgres::session::Lost;
 use crate::isolation::postgres::stack::ClientId;
 use std::collections::VecDeque;
 use std::ops::{Deref, DerefMut};
