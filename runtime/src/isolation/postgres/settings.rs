@@ -1,5 +1,8 @@
 //! A connection's settings, kept as the statements that make them so.
 
+#[cfg(test)]
+mod tests;
+
 use super::sql::{Assigned, Scope, Setting};
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -26,7 +26,7 @@ use super::{Shared, client};
 use crate::isolation::postgres::frame::{Frame, Status, to_client};
 use crate::isolation::postgres::session::{Deferred, Lost};
 use crate::isolation::postgres::settings::Settings;
-use crate::isolation::postgres::sql::Kind;
+use crate::isolation::postgres::sql::{Kind, Modes};
 use crate::isolation::postgres::stack::{Before, Guard, Savepoint};
 use bytes::BytesMut;
 use std::collections::VecDeque;
@@ -92,6 +92,8 @@ pub(super) struct Batch<'a> {
     /// What was notified since then, and channels listened to from its end on, or no more.
     notices: Vec<Notification>,
     channels: Vec<(Option<Box<[u8]>>, bool)>,
+    /// What the transaction may do that it is, if that was said.
+    modes: Option<Modes>,
     /// How much had been said of temporary tables then.
     temporaries: usize,
     /// Settings whose values are to be asked for, as only the server knows what they were set to.
@@ -132,6 +134,7 @@ impl<'a> Batch<'a> {
             known: Deferred::default(),
             ran: false,
             early_deferral: false,
+            modes: None,
             cursors: Vec::new(),
             notices: Vec::new(),
             channels: Vec::new(),
@@ -269,6 +272,7 @@ impl<'a> Batch<'a> {
     fn begins_anew(&mut self) {
         self.guarded = false;
         self.ran = false;
+        self.modes = None;
         self.early_deferral = false;
         self.before = self.client.settings.clone();
         self.temporaries = self.client.temporaries.len();

@@ -43,6 +43,19 @@ impl Belongings {
         self.of(client).cursors.insert(name.into());
     }
 
+    pub(super) fn has_cursor(&self, client: ClientId, name: &[u8]) -> bool {
+        let own = self.0.get(&client);
+        own.is_some_and(|own| own.cursors.contains(name))
+    }
+
+    /// `None` is all.
+    pub(super) fn cursor_closed(&mut self, client: ClientId, name: Option<&[u8]>) {
+        if let Some(own) = self.0.get_mut(&client) {
+            own.cursors
+                .retain(|other| name.is_some_and(|name| **other != *name));
+        }
+    }
+
     /// Tidies up after a connection; whether something is done to the session that a rollback would revert.
     pub(super) fn leave(&mut self, client: ClientId, session: &mut Session) -> bool {
         let Some(own) = self.0.remove(&client) else {

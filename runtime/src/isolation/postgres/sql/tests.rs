@@ -1,5 +1,6 @@
 //! What PostgreSQL 15 does with each of these was tried on a server; the rest is compared with servers elsewhere.
 
+mod effects;
 mod kinds;
 mod properties;
 mod splitting;

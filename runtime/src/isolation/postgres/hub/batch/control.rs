@@ -72,6 +72,7 @@ impl Batch<'_> {
                 let belongings = &mut self.core.belongings;
                 belongings.cursor(self.client.id, cursor.as_bytes());
             }
+            Kind::Close(name) => self.closed(name.as_ref()),
             Kind::Temporary { table, at_commit } => self.made_temporary(table, *at_commit),
             Kind::Configure(calls) => self.configured(calls),
             Kind::Declare {
@@ -88,6 +89,19 @@ impl Batch<'_> {
             Kind::Discard(Discarded::Temporary) => self.core.session.schema_has_changed(),
             _ => {}
         }
+    }
+
+    /// Cursors, and portals that frames have made: in SQL they are the same.
+    fn closed(&mut self, name: Option<&Name>) {
+        let stays = |other: &[u8]| name.is_some_and(|name| name.as_bytes() != other);
+        self.client.portals.retain(|other, _| stays(other));
+        let cursors = match self.core.stack.of(self.client.id) {
+            Some(open) => &mut open.cursors,
+            None => &mut self.cursors,
+        };
+        cursors.retain(|other| stays(other));
+        let name = name.map(Name::as_bytes);
+        self.core.belongings.cursor_closed(self.client.id, name);
     }
 
     fn listens(&mut self, channel: Option<Box<[u8]>>, on: bool) {

@@ -106,13 +106,14 @@ impl Batch<'_> {
         if self.failed {
             return Ok(false);
         }
-        if self.core.session.is_unsynced() {
-            self.core.session.sync();
-            self.pump(&Until::Ready).await?;
-        }
         match Said::read(frame.view()) {
             Ok(Said::Query { sql }) => self.query(sql).await?,
             _ => self.call(frame.view().bytes()).await?,
+        }
+        // Not before it: a Sync makes visible what a portal that was not read to its end has written.
+        if self.core.session.is_unsynced() {
+            self.core.session.sync();
+            self.pump(&Until::Ready).await?;
         }
         Ok(true)
     }
@@ -262,8 +263,9 @@ impl Batch<'_> {
         let Ok(Server::ErrorResponse(fields)) = Server::read(error.view()) else {
             return None;
         };
-        let early = [&b"08P01"[..], b"25P02", b"26000", b"42P03"];
-        let begun = self.in_block() && !early.contains(&fields.code());
+        let early = [&b"25P02"[..], b"26000", b"42P03"];
+        let early = early.contains(&fields.code()) || fields.message().starts_with(b"bind message");
+        let begun = self.in_block() && !early;
         begun.then(|| (name.clone(), Portal::of_nothing(self.client.bound)))
     }
 
@@ -271,6 +273,12 @@ impl Batch<'_> {
     fn named_in(step: &Step) -> Option<(Box<[u8]>, Box<[u8]>)> {
         let (physical, own) = match (&step.what, &step.undo) {
             (What::Parse { prepared, .. }, Some(Undo::Statement(own, _))) => (&prepared.name, own),
+            (What::Statement { prepared, .. } | What::Execute(prepared), _) => {
+                let Kind::Execute(name) = &prepared.kind else {
+                    return None;
+                };
+                return Some((prepared.executes.clone()?, name.as_bytes().into()));
+            }
             (What::Bind(prepared, own), _) => (&prepared.name, own),
             _ => return None,
         };

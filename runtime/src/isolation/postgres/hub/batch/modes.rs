@@ -30,8 +30,8 @@ impl Batch<'_> {
     }
 
     /// The modes of the transaction that the next statement is in.
-    fn present_modes(&mut self) -> Modes {
-        let usual = self.usual_modes();
+    pub(super) fn present_modes(&mut self) -> Modes {
+        let usual = self.modes.unwrap_or_else(|| self.usual_modes());
         let own = self.core.stack.of(self.client.id);
         own.map_or(usual, |open| open.modes)
     }
@@ -117,9 +117,14 @@ impl Batch<'_> {
             (Some(true), Some(false)) => self.write_again(),
             _ => {}
         }
-        if let Some(open) = self.core.stack.of(self.client.id) {
-            open.modes.isolation = modes.isolation.or(present.isolation);
-            open.modes.read_only = modes.read_only.or(present.read_only);
+        let changed = Modes {
+            isolation: modes.isolation.or(present.isolation),
+            read_only: modes.read_only.or(present.read_only),
+            deferrable: present.deferrable,
+        };
+        match self.core.stack.of(self.client.id) {
+            Some(open) => open.modes = changed,
+            None => self.modes = Some(changed),
         }
     }
 

@@ -296,7 +296,6 @@ pub(super) fn is_plain(kind: &Kind) -> bool {
             | Kind::Call
             | Kind::Copy(_)
             | Kind::Fetch(_)
-            | Kind::Close(_)
     )
 }
 

@@ -13,7 +13,7 @@ impl Batch<'_> {
             self.error("25001", why, None).await?;
             return Ok(false);
         }
-        let usual = self.usual_modes();
+        let usual = self.present_modes();
         let modes = Modes {
             isolation: modes.isolation.or(usual.isolation),
             read_only: modes.read_only.or(usual.read_only),

@@ -176,9 +176,10 @@ impl Batch<'_> {
     /// A statement that executes another may have been prepared when that one was not there, or was another: then it
     /// is prepared again.
     pub(super) fn renewed(&mut self, own: &[u8], prepared: Arc<Prepared>) -> Arc<Prepared> {
-        let Ok(executes) = self.executed_by(&prepared.kind) else {
+        let Ok(Some(executes)) = self.executed_by(&prepared.kind) else {
             return prepared;
         };
+        let executes = Some(executes);
         if prepared.executes == executes || !is_private(&prepared) {
             return prepared;
         }

@@ -165,6 +165,7 @@ impl Batch<'_> {
     fn has_portal(&mut self, name: &[u8]) -> bool {
         let declared = self.core.stack.of(self.client.id);
         self.client.portals.contains_key(name)
+            || self.core.belongings.has_cursor(self.client.id, name)
             || declared.is_some_and(|open| open.cursors.iter().any(|cursor| **cursor == *name))
     }
 
