@@ -14,6 +14,7 @@ mod turn;
 use self::core::Core;
 use super::background;
 use super::session::{Lost, Parked, Session};
+use super::settings::Settings;
 use super::stack::ClientId;
 use super::upstream::Canceller;
 use batch::ADVICE;
@@ -59,6 +60,8 @@ struct Shared {
     process: i32,
     /// What the session's settings are at its start, and with what connections begin with: by that.
     greetings: Mutex<HashMap<Vec<u8>, Arc<BTreeMap<String, String>>>>,
+    /// What the first connection began with.
+    first: OnceLock<Settings>,
     schedule: Mutex<Schedule>,
     /// The session was given back though the owner has ended.
     returned: Notify,
@@ -122,6 +125,7 @@ impl Hub {
             canceller: session.canceller().clone(),
             process: session.process(),
             greetings: Mutex::new(session.accepted.clone()),
+            first: OnceLock::new(),
             schedule: Mutex::new(Schedule::new(Core::new(session))),
             returned: Notify::new(),
             clients: Mutex::default(),
@@ -176,7 +180,10 @@ impl Hub {
         let hints = self.shared.notes.hints();
         match core {
             Some(core) => {
-                let core = *core;
+                let mut core = *core;
+                if let Some(settings) = self.shared.first.get() {
+                    core.session.expect(settings);
+                }
                 Left {
                     session: Some(core.session).filter(|session| !session.is_lost()),
                     journal: core.journal,

@@ -11,7 +11,7 @@ use crate::isolation::{Closed, IsolationLevel, Tenant, Verdict, Wanted, dir};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{PgPool, Postgres};
 use std::fmt::Write as _;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::OnceCell;
 
@@ -144,7 +144,10 @@ impl VirtualLease {
 
 /// For the application's own pool: on the test's runtime, if there is one.
 fn options(sockets: &Sockets, number: u16, token: &str, ready: &Ready) -> PgConnectOptions {
-    PgConnectOptions::new_without_pgpass()
+    // Made once, as it looks for sockets in the usual places.
+    static PLAIN: LazyLock<PgConnectOptions> = LazyLock::new(PgConnectOptions::new_without_pgpass);
+    PLAIN
+        .clone()
         .socket(sockets.dir())
         .port(number)
         .username(token)

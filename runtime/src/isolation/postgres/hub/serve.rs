@@ -1,7 +1,7 @@
 //! One connection from its beginning to its end.
 
 use super::batch::{Batch, Ended};
-use super::client::{Client, Idle, Parted};
+use super::client::{Client, Idle, Parted, READ};
 use super::greeting::{ENDED, fatal};
 use super::mailbox::Mailbox;
 use super::startup::{Welcome, introduction, welcome};
@@ -31,7 +31,7 @@ pub(super) async fn accept(shared: Arc<Shared>, listener: UnixListener) {
 }
 
 async fn connection(shared: Arc<Shared>, mut socket: UnixStream) {
-    let mut input = BytesMut::new();
+    let mut input = BytesMut::with_capacity(READ);
     match introduction(&shared, &mut socket, &mut input).await {
         None => {}
         Some(Err(refused)) => drop(socket.write_all(&refused).await),

@@ -194,6 +194,7 @@ pub(super) async fn welcome(
             (*parameters).clone()
         }
     };
+    shared.first.get_or_init(|| settings.clone());
     client.base = settings.clone();
     client.settings = settings;
     shared.welcome(&mut client.out, client.mailbox.secret, &parameters);
