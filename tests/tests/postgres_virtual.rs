@@ -1,7 +1,7 @@
 //! PostgreSQL's default: a test has one session in a transaction that is never committed, and any number of virtual
 //! connections to it.
 
-use heirloom::{Owner, Repo, Sandbox, owned_task, sandboxed};
+use heirloom::{Checkin, Checkout, Owner, Repo, Sandbox, owned_task, sandboxed};
 use heirloom_tests::postgres::{connect, url};
 use heirloom_tests::{failure_of, test};
 use sqlx::pool::PoolConnection;
@@ -219,4 +219,52 @@ async fn another_process_is_served_while_the_test_is_blocked(sandbox: Sandbox, p
         assert_eq!(said.trim(), seen, "{psql:?}");
     }
     assert_eq!(count(&pool).await, 2);
+}
+
+#[test]
+fn a_session_has_the_level_that_is_asked_for() {
+    use heirloom::IsolationLevel::{ReadCommitted, RepeatableRead, Serializable};
+    let levels = [
+        (Serializable, "serializable"),
+        (ReadCommitted, "read committed"),
+        (RepeatableRead, "repeatable read"),
+        (ReadCommitted, "read committed"),
+    ];
+    drop(test("levels").run(|_: Sandbox| async move {
+        // A session that was used before, and reset, is one that has to be told.
+        for (level, name) in levels {
+            let checkout = REPO.checkout().isolation_level(level).await?;
+            assert_eq!(checkout, Checkout::New);
+            let shown: String = sqlx::query_scalar("SHOW transaction_isolation")
+                .fetch_one(&REPO)
+                .await?;
+            assert_eq!(shown, name);
+            assert_eq!(REPO.checkin().await?, Checkin::Ok);
+        }
+        Ok(())
+    }));
+}
+
+#[test]
+fn what_connections_of_one_test_begin_with_is_not_another_ones() {
+    async fn name(connection: &mut PgConnection) -> sqlx::Result<String> {
+        let name = sqlx::query_scalar("SHOW application_name");
+        name.fetch_one(connection).await
+    }
+    for own in ["one", "two", "one", "one"] {
+        drop(test("settings").run(|sandbox: Sandbox| async move {
+            let options: PgConnectOptions = sandbox.get().await.expect("options");
+            let named = options.clone().application_name(own);
+            let mut first = PgConnection::connect_with(&named).await?;
+            let mut second = PgConnection::connect_with(&options).await?;
+            assert_eq!(name(&mut first).await?, own);
+            assert_eq!(name(&mut second).await?, "heirloom");
+            first.execute("SET application_name = 'other'").await?;
+            assert_eq!(name(&mut first).await?, "other");
+            first.execute("RESET application_name").await?;
+            assert_eq!(name(&mut first).await?, own);
+            assert_eq!(name(&mut second).await?, "heirloom");
+            Ok(())
+        }));
+    }
 }

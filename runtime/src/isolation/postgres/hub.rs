@@ -15,6 +15,7 @@ mod turn;
 
 use self::core::Core;
 use super::session::{Accepted, Lost, Parked, Session};
+use super::settings::Settings;
 use super::stack::ClientId;
 use crate::clock::Clock;
 use batch::ADVICE;
@@ -69,6 +70,8 @@ struct Shared {
     process: i32,
     /// What the session's settings are at its start, and with what connections begin with: by that.
     greetings: Mutex<Accepted>,
+    /// What the first connection began with.
+    first: OnceLock<Settings>,
     schedule: Mutex<Schedule>,
     /// The session was given back though the owner has ended.
     returned: Notify,
@@ -137,6 +140,7 @@ impl Hub {
             cancels: Cancels::of(session.canceller().clone()),
             process: session.process(),
             greetings: Mutex::new(session.accepted.clone()),
+            first: OnceLock::new(),
             schedule: Mutex::new(Schedule::new(Core::new(session))),
             returned: Notify::new(),
             clients: Mutex::default(),
@@ -192,7 +196,10 @@ impl Hub {
         let hints = self.shared.notes.hints();
         match core {
             Some(core) => {
-                let core = *core;
+                let mut core = *core;
+                if let Some(settings) = self.shared.first.get() {
+                    core.session.expect(settings);
+                }
                 Left {
                     session: Some(core.session).filter(|session| !session.is_lost()),
                     journal: core.journal,

@@ -13,7 +13,7 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{PgPool, Postgres};
 use std::fmt::Write as _;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::OnceCell;
@@ -161,7 +161,10 @@ async fn on<T: Send + 'static>(
 
 /// For the application's own pool: on the test's runtime, if there is one.
 fn options(sockets: &Sockets, number: u16, token: &str, ready: &Ready) -> PgConnectOptions {
-    PgConnectOptions::new_without_pgpass()
+    // Made once, as it looks for sockets in the usual places.
+    static PLAIN: LazyLock<PgConnectOptions> = LazyLock::new(PgConnectOptions::new_without_pgpass);
+    PLAIN
+        .clone()
         .socket(sockets.dir())
         .port(number)
         .username(token)

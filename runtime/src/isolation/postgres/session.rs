@@ -23,6 +23,17 @@ pub(crate) const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a statement may run on when its test has ended, before it is cancelled.
 const FINISH: Duration = Duration::from_millis(50);
 
+/// What drivers set at the start of every connection. None of it is about transactions or rights, so that the session's
+/// own statements are the same whatever it is.
+const HARMLESS: [&[u8]; 6] = [
+    b"application_name",
+    b"client_encoding",
+    b"datestyle",
+    b"extra_float_digits",
+    b"intervalstyle",
+    b"timezone",
+];
+
 /// What connections may begin with, and what they are told then.
 pub(crate) type Accepted = HashMap<Vec<u8>, Arc<BTreeMap<String, String>>>;
 
@@ -37,6 +48,9 @@ pub(crate) struct Session {
     pub(crate) cache: Cache,
     /// What is set now, beyond what the session began with.
     pub(crate) applied: Settings,
+    /// What of it is set for good, so that no rollback reverts it; and what shall be from the next owner on.
+    base: Settings,
+    usual: Settings,
     /// Settings that the server has accepted, and what it says of itself then.
     pub(crate) accepted: Accepted,
     /// The constraints that are deferred initially, as `SET CONSTRAINTS` takes them; `None` is not known.
@@ -61,6 +75,7 @@ struct Rest {
     cache: Cache,
     accepted: Accepted,
     deferred: Option<Deferred>,
+    base: Settings,
 }
 
 impl Session {
@@ -79,11 +94,12 @@ impl Session {
             sql.push_str(";SET transaction_timeout = 0");
         }
         upstream.simple(&sql).await?;
-        upstream.simple(&reset_sql(false)).await?;
+        upstream.simple(&reset_sql(false, &[])).await?;
         let rest = Rest {
             cache: Cache::default(),
             accepted: Accepted::new(),
             deferred: None,
+            base: Settings::default(),
         };
         let mut session = Self::of(upstream.into_parts(), rest);
         session.prepare_guard();
@@ -96,12 +112,15 @@ impl Session {
             cache,
             accepted,
             deferred,
+            base,
         } = rest;
         Self {
             link: Link::new(parts.stream, parts.buffer, parts.parameters),
             canceller: parts.canceller,
             cache,
-            applied: Settings::default(),
+            applied: base.clone(),
+            usual: base.clone(),
+            base,
             accepted,
             deferred,
             spoilt: false,
@@ -136,11 +155,14 @@ impl Session {
             parameters,
             canceller,
         });
-        upstream.simple(&reset_sql(forget)).await.ok()?;
+        let settings = self.base.statements_to(&self.usual);
+        let sql = reset_sql(forget, &settings);
+        upstream.simple(&sql).await.ok()?;
         let rest = Rest {
             cache: self.cache,
             accepted: self.accepted,
             deferred: self.deferred.filter(|_| !schema_changed),
+            base: self.usual,
         };
         let mut session = Self::of(upstream.into_parts(), rest);
         if forget {
@@ -182,6 +204,7 @@ impl Session {
             cache: self.cache,
             accepted: self.accepted,
             deferred: self.deferred,
+            base: self.base,
         };
         let parts = Upstream::from_parts(parts).park()?;
         Ok(Parked { parts, rest })
@@ -215,6 +238,18 @@ impl Session {
         })
     }
 
+    /// Expects that the next owner's connections begin with these settings as well, and has them set by then: that is a
+    /// round trip less before a test's first statement.
+    pub(crate) fn expect(&mut self, settings: &Settings) {
+        let mut settings_of = settings.iter();
+        // What is not ASCII depends on the encoding, which is one of them.
+        let harmless =
+            settings_of.all(|(name, statement)| HARMLESS.contains(&name) && statement.is_ascii());
+        if harmless {
+            self.usual = settings.clone();
+        }
+    }
+
     /// The level of its transaction, in which nothing has happened yet.
     pub(crate) fn set_level(&mut self, level: &str) {
         self.internal(format!("SET TRANSACTION ISOLATION LEVEL {level}").into_bytes());
@@ -236,12 +271,19 @@ impl Session {
     }
 }
 
-/// In one string, so in one round trip: what a rollback leaves is undone behind it.
-fn reset_sql(forget: bool) -> String {
+/// In one string, so in one round trip: what a rollback leaves is undone behind it, in a transaction of its own, since
+/// the level of the next one can only be set as long as it has run no query.
+fn reset_sql(forget: bool, settings: &[Vec<u8>]) -> String {
     let forget = if forget { "DEALLOCATE ALL;" } else { "" };
-    format!(
-        "ROLLBACK;{forget}SELECT pg_catalog.pg_advisory_unlock_all();DISCARD SEQUENCES;BEGIN;SET CONSTRAINTS ALL IMMEDIATE"
-    )
+    let mut sql = format!(
+        "ROLLBACK;BEGIN;{forget}SELECT pg_catalog.pg_advisory_unlock_all();DISCARD SEQUENCES;"
+    );
+    for setting in settings {
+        sql.push_str(&String::from_utf8_lossy(setting));
+        sql.push(';');
+    }
+    sql.push_str("COMMIT;BEGIN;SET CONSTRAINTS ALL IMMEDIATE");
+    sql
 }
 
 fn major_version(parameters: &BTreeMap<String, String>) -> u32 {

@@ -30,6 +30,13 @@ impl Settings {
         self.0.get(name).map(|statement| &**statement)
     }
 
+    /// The names, and the statements that make them so.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.0
+            .iter()
+            .map(|(name, statement)| (&**name, &**statement))
+    }
+
     /// Whether the two are one and the same, or alike.
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0

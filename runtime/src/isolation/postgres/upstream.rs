@@ -334,7 +334,6 @@ impl Canceller {
         Ok(())
     }
 
-    /// Who logged in where.
     /// The server's process.
     pub(crate) fn process(&self) -> u32 {
         self.process

@@ -3,6 +3,8 @@
 use super::config::Config;
 use crate::error::Error;
 use crate::isolation::{MAIN_REPO, Tenant};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 #[cfg(test)]
 mod tests;
@@ -58,9 +60,17 @@ fn variable_of(repo: &str) -> String {
     format!("{}_{MAIN}", repo.chars().map(letter).collect::<String>())
 }
 
+/// Read once: with every URL `sqlx` looks for sockets and for `.pgpass`, which takes longer than the rest of a checkout.
 fn read(url: &str, variable: &str) -> Result<Config, Error> {
-    Config::from_url(url).map_err(|error| Error::DatabaseUrl {
+    static KNOWN: Mutex<BTreeMap<String, Config>> = Mutex::new(BTreeMap::new());
+    let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(config) = known().get(url) {
+        return Ok(config.clone());
+    }
+    let config = Config::from_url(url).map_err(|error| Error::DatabaseUrl {
         variable: variable.to_owned(),
         source: Box::new(error),
-    })
+    })?;
+    known().insert(url.to_owned(), config.clone());
+    Ok(config)
 }

@@ -23,7 +23,7 @@ const LEXER_LIMIT: usize = (1 << 30) + 4;
 const AHEAD: usize = 256 * 1024;
 
 /// How much is asked of the socket at once.
-const READ: usize = 8 * 1024;
+pub(super) const READ: usize = 8 * 1024;
 
 /// Why a client is left alone.
 #[derive(Debug)]

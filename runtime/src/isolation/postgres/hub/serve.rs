@@ -2,7 +2,7 @@
 
 use super::batch::{Batch, Ended};
 use super::blocked::Watch;
-use super::client::{Client, Idle, Parted};
+use super::client::{Client, Idle, Parted, READ};
 use super::greeting::{ENDED, fatal};
 use super::mailbox::Mailbox;
 use super::startup::{Welcome, introduction, welcome};
@@ -64,7 +64,7 @@ pub(super) async fn accept(
 }
 
 async fn connection(shared: Arc<Shared>, mut socket: UnixStream, watch: Option<Arc<Watch>>) {
-    let mut input = BytesMut::new();
+    let mut input = BytesMut::with_capacity(READ);
     match introduction(&shared, &mut socket, &mut input).await {
         None => {}
         Some(Err(refused)) => {

@@ -204,6 +204,7 @@ pub(super) async fn welcome(
         lock(&shared.greetings).insert(fingerprint, Arc::clone(&parameters));
         (*parameters).clone()
     };
+    shared.first.get_or_init(|| settings.clone());
     client.base = settings.clone();
     client.settings = settings;
     shared.welcome(&mut client.out, client.mailbox.secret, &parameters);
