@@ -137,7 +137,8 @@ async fn a_copy_that_takes_its_time_does_not_hold_it(pool: PgPool) -> sqlx::Resu
         .copy_in_raw("COPY guests (id, email) FROM STDIN")
         .await?;
     for id in 0..20 {
-        copy.send(format!("{id}\t{id}@copied\n").into_bytes()).await?;
+        copy.send(format!("{id}\t{id}@copied\n").into_bytes())
+            .await?;
         sleep(HOUR).await;
     }
     assert_eq!(copy.finish().await?, 20);
@@ -200,7 +201,10 @@ async fn a_session_that_another_runtime_opened_holds_the_time_as_well(
         async { REPO.pool().await.map(drop) }.owned_by(&owner).await
     });
     opened.await.expect("it does not panic").expect("a session");
-    let (start, pool) = (Instant::now(), sandbox.get::<PgPool>().await.expect("a pool"));
+    let (start, pool) = (
+        Instant::now(),
+        sandbox.get::<PgPool>().await.expect("a pool"),
+    );
     timeout(Duration::from_millis(1), work(&pool))
         .await
         .expect("in no time")?;

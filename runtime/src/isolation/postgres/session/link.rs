@@ -2,9 +2,9 @@
 //!
 //! All that is known stays here when whoever waits is dropped, so that a session can be put in order afterwards.
 
+use crate::clock::{Clock, Hold};
 use crate::isolation::postgres::frame::{Frame, Lexer, Server, Side, Status, to_server};
 use crate::isolation::postgres::upstream::{QueryError, ServerError, Stream};
-use crate::clock::{Clock, Hold};
 use bytes::{Buf as _, BytesMut};
 use std::collections::{BTreeMap, VecDeque};
 use std::future::{Future as _, poll_fn};

@@ -226,7 +226,8 @@ impl Batch<'_> {
         }
         if !self.is_top() {
             // It would go with the younger transaction, whatever becomes of this one.
-            let message = "SAVEPOINT in a transaction within which another connection has begun one";
+            let message =
+                "SAVEPOINT in a transaction within which another connection has begun one";
             return self.error("0A000", message, Some(ADVICE)).await;
         }
         if self.run(sql).await? {
