@@ -20,6 +20,8 @@ mod owner;
 #[cfg(feature = "_database")]
 mod repo;
 mod task;
+#[cfg(feature = "sandbox")]
+mod unique;
 
 #[doc(hidden)]
 pub mod __private;
@@ -53,4 +55,5 @@ mod sandbox {
     pub use crate::owner::{Life, Owner, OwnerId, Token, inspect};
     #[cfg(feature = "_database")]
     pub use crate::repo::{CheckoutRequest, Mode, StartOwner, StartedOwner, unboxed};
+    pub use crate::unique::unique;
 }

@@ -17,9 +17,9 @@ pub(crate) use broken::Broken;
 pub(crate) use client::{Client, Oids, Target};
 pub(crate) use fields::Fields;
 pub(crate) use opening::{Opening, Startup, open};
-pub(crate) use server::{Server, Status};
 #[cfg(test)]
 pub(crate) use server::{Authentication, CopyStart};
+pub(crate) use server::{Server, Status};
 pub(crate) use write::{Report, Severity, to_client, to_server};
 
 use bytes::{Bytes, BytesMut};

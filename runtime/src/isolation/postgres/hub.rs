@@ -12,8 +12,10 @@ mod mailbox;
 mod serve;
 mod startup;
 mod turn;
+mod waits;
 
 use self::core::Core;
+use super::config::Config;
 use super::session::{Accepted, Lost, Parked, Session};
 use super::settings::Settings;
 use super::stack::ClientId;
@@ -31,6 +33,7 @@ use std::time::Duration;
 use tokio::net::UnixListener;
 use tokio::sync::{Notify, oneshot};
 use turn::Schedule;
+use waits::Waits;
 
 /// How long a statement may run on when its test has ended, before it is cancelled.
 const FINISH: Duration = Duration::from_millis(50);
@@ -67,6 +70,7 @@ struct Shared {
     database: String,
     clock: Option<Clock>,
     cancels: Cancels,
+    waits: Waits,
     process: i32,
     /// What the session's settings are at its start, and with what connections begin with: by that.
     greetings: Mutex<Accepted>,
@@ -110,6 +114,8 @@ pub(crate) struct Identity {
     pub(crate) token: String,
     /// What they name as their database.
     pub(crate) database: String,
+    /// How to log in where the session is.
+    pub(crate) config: Config,
     /// What stands still while the session works, if the owner's clock is paused.
     pub(crate) clock: Option<Clock>,
 }
@@ -129,6 +135,7 @@ impl Hub {
             owner,
             token,
             database,
+            config,
             clock,
         } = who;
         session.set_clock(clock.clone());
@@ -138,6 +145,7 @@ impl Hub {
             database,
             clock,
             cancels: Cancels::of(session.canceller().clone()),
+            waits: Waits::new(config),
             process: session.process(),
             greetings: Mutex::new(session.accepted.clone()),
             first: OnceLock::new(),
@@ -148,6 +156,7 @@ impl Hub {
             end: OnceLock::new(),
             notes: Notes::default(),
         });
+        waits::watch(&shared);
         Ok(Self {
             shared,
             listeners: Mutex::default(),
@@ -290,15 +299,6 @@ impl Shared {
     /// Takes note of what cannot be as it would be on a server.
     fn note(&self, query: &[u8]) {
         self.notes.look_at(query);
-    }
-
-    /// Who else may hold the lock that a statement has waited for in vain.
-    #[allow(
-        clippy::unused_self,
-        reason = "who holds it is told by the hub's owner"
-    )]
-    fn lock_advice(&self) -> Option<String> {
-        None
     }
 }
 

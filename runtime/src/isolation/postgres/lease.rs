@@ -44,6 +44,7 @@ impl VirtualLease {
             owner: tenant.name.clone(),
             token: token.clone(),
             database: ready.config().database().to_owned(),
+            config: ready.config().clone(),
             clock: wanted.clock.clone(),
         };
         let (number, path) = sockets.free();

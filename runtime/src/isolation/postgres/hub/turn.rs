@@ -314,6 +314,7 @@ impl Turn {
                 }
             }
         }
+        shared.waits.begins();
         turn.ended = false;
         Ok(turn)
     }
@@ -347,8 +348,11 @@ impl Drop for Turn {
         let Some(mut core) = self.core.take() else {
             return;
         };
+        self.shared.waits.ends();
         let mut schedule = self.shared.schedule();
         schedule.holder = None;
+        // It is not to be given to anybody then.
+        schedule.closed |= !self.ended;
         let top = core.stack.top().map(|top| top.client);
         if top.is_none_or(|top| top == self.client) {
             schedule.epoch += 1;

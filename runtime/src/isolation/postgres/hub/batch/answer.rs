@@ -117,7 +117,7 @@ impl Batch<'_> {
     fn needs_words(&self, fields: Fields<'_>) -> bool {
         let moved = (self.offset > 0 || self.shift.is_some()) && fields.get(b'P').is_some();
         let own_name = || fields.message().windows(9).any(|part| part == b"heirloom_");
-        moved || matches!(fields.code(), b"2D000" | b"25001" | b"55P03") || own_name()
+        moved || matches!(fields.code(), b"2D000" | b"25001" | b"40P01" | b"55P03") || own_name()
     }
 }
 

@@ -79,7 +79,7 @@ impl Batch<'_> {
         let advice = match fields.code() {
             b"2D000" => Some(ADVICE.to_owned()),
             b"25001" if fields.message().ends_with(b"transaction block") => Some(ADVICE.to_owned()),
-            b"55P03" => self.shared.lock_advice(),
+            b"55P03" | b"40P01" => Some(self.shared.lock_advice(fields)),
             _ => None,
         };
         if self.executing && ELSEWHERE.contains(&fields.code()) {
