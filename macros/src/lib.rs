@@ -44,6 +44,7 @@ use proc_macro::TokenStream;
 /// | `shared = true` or `false` | the test runs alone, and code that nobody owns uses its sessions | `false` |
 /// | `flavor = "current_thread"` or `"multi_thread"` | the runtime | `"current_thread"` |
 /// | `worker_threads = n` | threads of a `"multi_thread"` runtime | tokio's |
+/// | `start_paused = true` or `false` | tokio's clock stands still, except when there is nothing left to do but wait; what PostgreSQL does in the default isolation is waited for | `false` |
 /// | `ownership_timeout = "90s"` | how long the test may keep its database, after which it is taken away; units `ms`, `s`, `m`, at most `"60m"` | `"120s"` |
 /// | `drain_timeout = "5s"` | how long the test's tasks may take to end; units `ms`, `s`, `m`, at most `"60m"` | `"5s"` |
 /// | `spawns = "inherit"` or `"deny"` | whether a spawn inherits the test's owner or is a compile error | `"inherit"` |
