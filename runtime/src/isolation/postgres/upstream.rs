@@ -17,9 +17,9 @@ pub(crate) use error::{ConnectError, QueryError, ServerError};
 pub(crate) use query::Rows;
 pub(crate) use stream::{StdStream, Stream};
 
+use super::config::{Address, Config};
 #[cfg(test)]
 use super::config::Place;
-use super::config::{Address, Config};
 use bytes::{BufMut as _, Bytes, BytesMut};
 use sqlx::postgres::PgSslMode;
 use std::collections::BTreeMap;
