@@ -173,7 +173,9 @@ impl Hub {
         let shared = Arc::clone(&self.shared);
         let watch = Watch::over(&shared.owner, &listener)?;
         let (stop, stopped) = oneshot::channel();
-        drop(tokio::spawn(serve::accept(shared, listener, watch, stopped)));
+        drop(tokio::spawn(serve::accept(
+            shared, listener, watch, stopped,
+        )));
         let mut listeners = lock(&self.listeners);
         listeners.push(Listening {
             path: path.to_owned(),

@@ -22,16 +22,15 @@ mod tests;
 mod tokens;
 
 pub(crate) use classify::{classify, contains};
-pub(crate) use kind::{
-    Assigned, AtCommit, Configured, Direction, Discarded, Isolation, Kind, Modes,
-    Scope, Setting,
-};
-pub(crate) use name::Name;
-pub(crate) use split::{Statement, split};
-#[cfg(test)]
-pub(crate) use split::Problem;
 #[cfg(test)]
 pub(crate) use kind::Constraints;
+pub(crate) use kind::{
+    Assigned, AtCommit, Configured, Direction, Discarded, Isolation, Kind, Modes, Scope, Setting,
+};
+pub(crate) use name::Name;
+#[cfg(test)]
+pub(crate) use split::Problem;
+pub(crate) use split::{Statement, split};
 
 /// How string constants without a prefix are read: the session's `standard_conforming_strings`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

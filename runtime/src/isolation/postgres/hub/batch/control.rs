@@ -2,11 +2,11 @@
 
 use super::report::ADVICE;
 use super::{Batch, Lost};
-use bytes::BytesMut;
 use crate::isolation::postgres::frame::to_client;
 use crate::isolation::postgres::hub::client::Portal;
 use crate::isolation::postgres::sql::{Discarded, Kind, Modes, Name};
 use crate::isolation::postgres::stack::Guard;
+use bytes::BytesMut;
 
 impl Batch<'_> {
     /// Carries out a statement that cannot just be sent; in a failed transaction only one that ends it.
@@ -240,7 +240,8 @@ impl Batch<'_> {
         }
         if !self.is_top() {
             // It would go with the younger transaction, whatever becomes of this one.
-            let message = "SAVEPOINT in a transaction within which another connection has begun one";
+            let message =
+                "SAVEPOINT in a transaction within which another connection has begun one";
             return self.error("0A000", message, Some(ADVICE)).await;
         }
         if self.run(sql).await? {

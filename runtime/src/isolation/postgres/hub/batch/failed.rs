@@ -47,7 +47,9 @@ impl Batch<'_> {
         // Two frames: its parameters, and its columns.
         let length = described.get(1..5).unwrap_or(&[0; 4]);
         let length = u32::from_be_bytes([length[0], length[1], length[2], length[3]]);
-        let second = usize::try_from(length).ok().and_then(|at| described.get(at + 1));
+        let second = usize::try_from(length)
+            .ok()
+            .and_then(|at| described.get(at + 1));
         Ok(match second {
             Some(tag) => *tag != b'n',
             // It is gone, though not its portals.

@@ -99,11 +99,7 @@ impl Batch<'_> {
         types: Oids<'_>,
         (kind, sql, key): (Kind, Bytes, Option<Key>),
     ) -> Result<(), Lost> {
-        let query = if is_ours(&kind) {
-            IN_ITS_PLACE
-        } else {
-            query
-        };
+        let query = if is_ours(&kind) { IN_ITS_PLACE } else { query };
         let executes = match self.executed_by(&kind) {
             Ok(executes) => executes,
             Err(missing) => return self.no_statement(&missing).await,
@@ -166,7 +162,10 @@ impl Batch<'_> {
     fn key(&self, kind: &Kind, frame: &Frame, query: &[u8], types: Oids<'_>) -> Option<Key> {
         let timely = [&b"'now"[..], b"'today", b"'tomorrow", b"'yesterday"];
         let refers = matches!(kind, Kind::Execute(_));
-        if refers || !self.core.session.cache.is_fresh() || timely.iter().any(|word| contains(query, word)) {
+        if refers
+            || !self.core.session.cache.is_fresh()
+            || timely.iter().any(|word| contains(query, word))
+        {
             return None;
         }
         let types = frame.part(types.as_bytes());

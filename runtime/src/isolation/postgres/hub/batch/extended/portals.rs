@@ -261,7 +261,8 @@ impl Batch<'_> {
     pub(in super::super) fn skip_portals(&mut self) {
         let running = self.running.as_deref();
         let portals = self.client.portals.iter();
-        let left = portals.filter(|(name, portal)| portal.when_failed && !portal.done && running != Some(name));
+        let left = portals
+            .filter(|(name, portal)| portal.when_failed && !portal.done && running != Some(name));
         let mut left: Vec<_> = left.map(|(name, _)| name.clone()).collect();
         left.sort_unstable();
         for name in left {
