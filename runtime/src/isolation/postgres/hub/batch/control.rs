@@ -2,7 +2,7 @@
 
 use super::report::ADVICE;
 use super::{Batch, Lost};
-use crate::isolation::postgres::frame::to_client;
+use crate::isolation::postgres::frame::{Oids, to_client};
 use crate::isolation::postgres::hub::client::Portal;
 use crate::isolation::postgres::sql::{Discarded, Kind, Modes, Name};
 use crate::isolation::postgres::stack::Guard;
@@ -30,7 +30,7 @@ impl Batch<'_> {
             Kind::Deallocate(name) => self.deallocate(name.as_ref()).await,
             Kind::Declare { hold, .. } if !hold && !self.in_any_block() => {
                 // What is wrong with its query is said first.
-                if self.is_sound(sql).await? {
+                if self.is_sound(sql, Oids::NONE).await? {
                     self.not_in_a_block("DECLARE CURSOR").await?;
                 }
                 Ok(())

@@ -134,7 +134,9 @@ impl Batch<'_> {
         }
         self.implicit = several;
         if plain {
-            self.runs(&kind);
+            for statement in split(sql, first.strings) {
+                self.runs(&statement.kind());
+            }
             self.defer().await?;
             self.run(sql).await?;
             return Ok(());
@@ -232,21 +234,23 @@ impl Batch<'_> {
     ///
     /// It reads all of it for a Parse as well, before it refuses several statements there.
     pub(super) async fn is_parsed(&mut self, sql: &[u8]) -> Result<bool, Lost> {
-        self.is_accepted(sql, |file| PARSER.contains(&file)).await
+        self.is_accepted(sql, Oids::NONE, |file| PARSER.contains(&file))
+            .await
     }
 
     /// Whether the server has nothing against a statement before it runs it; it says what.
-    pub(super) async fn is_sound(&mut self, sql: &[u8]) -> Result<bool, Lost> {
-        self.is_accepted(sql, |_| true).await
+    pub(super) async fn is_sound(&mut self, sql: &[u8], types: Oids<'_>) -> Result<bool, Lost> {
+        self.is_accepted(sql, types, |_| true).await
     }
 
     async fn is_accepted(
         &mut self,
         sql: &[u8],
+        types: Oids<'_>,
         counts: impl Fn(&[u8]) -> bool,
     ) -> Result<bool, Lost> {
         let answers = self
-            .probe(|out| to_server::parse(out, "", sql, Oids::NONE))
+            .probe(|out| to_server::parse(out, "", sql, types))
             .await?;
         for frame in &answers {
             if let Ok(Server::ErrorResponse(fields)) = Server::read(frame.view())

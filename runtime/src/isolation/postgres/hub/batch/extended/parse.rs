@@ -9,6 +9,12 @@ use crate::isolation::postgres::sql::{Kind, Only, contains, only};
 use bytes::Bytes;
 use std::sync::{Arc, OnceLock};
 
+/// What statements begin with that are planned, or explain a plan.
+const QUERIES: &[&[u8]] = &[
+    b"select", b"insert", b"update", b"delete", b"merge", b"with", b"values", b"table", b"(",
+    b"explain",
+];
+
 impl Batch<'_> {
     pub(super) async fn parse(
         &mut self,
@@ -33,7 +39,7 @@ impl Batch<'_> {
         }
         self.shared.note(query);
         self.remember(query);
-        if is_analyzed(&kind) {
+        if is_analyzed(&kind, text) {
             self.prepare_to_run(&kind).await?;
             if self.failed {
                 return Ok(());
@@ -150,7 +156,7 @@ impl Batch<'_> {
             return Ok(());
         }
         self.settle().await?;
-        if self.failed || (!is_ours(&kind) && !self.is_sound(query).await?) {
+        if self.failed || (!is_ours(&kind) && !self.is_sound(query, types).await?) {
             return Ok(());
         }
         let name = String::from_utf8_lossy(name);
@@ -229,9 +235,14 @@ impl Batch<'_> {
 }
 
 /// Whether the server looks into its catalog when it is prepared.
-fn is_analyzed(kind: &Kind) -> bool {
-    matches!(
-        kind,
-        Kind::Other | Kind::Configure(_) | Kind::Declare { .. } | Kind::Call
-    )
+fn is_analyzed(kind: &Kind, text: &[u8]) -> bool {
+    let starts = |word: &&[u8]| {
+        let start = text.get(..word.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(word))
+    };
+    match kind {
+        Kind::Configure(_) | Kind::Declare { .. } | Kind::Call => true,
+        Kind::Other => QUERIES.iter().any(starts),
+        _ => false,
+    }
 }
