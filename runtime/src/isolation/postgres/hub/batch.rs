@@ -374,13 +374,13 @@ impl<'a> Batch<'a> {
                 session.fill().await?;
                 continue;
             }
-            match client::unless_gone(self.client, |cx| session.poll_fill(cx)).await {
-                Some(filled) => filled?,
-                None => {
-                    // Nobody waits for it any more. What it has done so far is undone with its failure, or it was done.
-                    self.gone = true;
-                    self.shared.cancel();
-                }
+            if let Some(filled) = client::unless_gone(self.client, |cx| session.poll_fill(cx)).await
+            {
+                filled?
+            } else {
+                // Nobody waits for it any more. What it has done so far is undone with its failure, or it was done.
+                self.gone = true;
+                self.shared.cancel();
             }
         }
     }

@@ -39,7 +39,7 @@ impl Batch<'_> {
         self.answers().await
     }
 
-    /// Passes everything on up to ReadyForQuery; whether there was no error.
+    /// Passes everything on up to `ReadyForQuery`; whether there was no error.
     pub(super) async fn answers(&mut self) -> Result<bool, Lost> {
         let mut worked = true;
         loop {

@@ -15,7 +15,7 @@ use bytes::BytesMut;
 
 /// How a batch ended.
 pub(in crate::isolation::postgres::hub) enum Ended {
-    /// With ReadyForQuery.
+    /// With `ReadyForQuery`.
     Synced,
     /// There is no client any more.
     Parted(Parted),
@@ -29,7 +29,7 @@ const IN_ITS_PLACE: &[u8] = b"UNLISTEN heirloom_nothing";
 enum Until {
     /// All of them.
     Steps,
-    /// ReadyForQuery.
+    /// `ReadyForQuery`.
     Ready,
 }
 
@@ -246,7 +246,7 @@ impl Batch<'_> {
         while let Some(step) = self.steps.pop_back() {
             match step.undo {
                 Some(Undo::Statement(name, old)) => {
-                    put_back(&mut self.client.statements, name, old)
+                    put_back(&mut self.client.statements, name, old);
                 }
                 Some(Undo::Portal(name, old)) => put_back(&mut self.client.portals, name, old),
                 None => {}

@@ -92,7 +92,7 @@ impl Batch<'_> {
         Ok(described)
     }
 
-    /// Asks the server something that changes nothing; the answers up to ReadyForQuery.
+    /// Asks the server something that changes nothing; the answers up to `ReadyForQuery`.
     pub(super) async fn probe(
         &mut self,
         write: impl FnOnce(&mut BytesMut),

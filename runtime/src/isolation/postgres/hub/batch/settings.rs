@@ -139,21 +139,20 @@ impl Batch<'_> {
             return Ok(());
         }
         let base = self.client.base.clone();
-        match name {
-            Some(name) => match base.get(name.as_bytes()) {
+        if let Some(name) = name {
+            match base.get(name.as_bytes()) {
                 Some(at_start) => {
                     let at_start = at_start.to_vec();
                     self.client.settings.set(name.as_bytes(), &at_start);
                     self.core.session.internal(at_start);
                 }
                 None => self.client.settings.remove(name.as_bytes()),
-            },
-            None => {
-                for statement in settings::Settings::default().statements_to(&base) {
-                    self.core.session.internal(statement);
-                }
-                self.client.settings = self.client.settings.after_reset_all(&base);
             }
+        } else {
+            for statement in settings::Settings::default().statements_to(&base) {
+                self.core.session.internal(statement);
+            }
+            self.client.settings = self.client.settings.after_reset_all(&base);
         }
         self.core.session.applied = self.client.settings.clone();
         self.unsettled = true;

@@ -20,16 +20,16 @@ pub(super) enum What {
     Ours(Bytes),
     /// One frame, of which the client does not know.
     Quiet,
-    /// As before: CloseComplete, of a statement that nobody uses any more.
+    /// As before: `CloseComplete`, of a statement that nobody uses any more.
     Forget(Arc<Prepared>),
     /// What is asked at the end of a transaction: the client gets an error if there is one.
     Check,
-    /// ParseComplete, and what then holds.
+    /// `ParseComplete`, and what then holds.
     Parse {
         prepared: Arc<Prepared>,
         key: Option<Key>,
     },
-    /// BindComplete; the statement, and what the client calls it.
+    /// `BindComplete`; the statement, and what the client calls it.
     Bind(Arc<Prepared>, Box<[u8]>),
     /// What a statement takes and returns: two frames.
     Statement {
@@ -40,7 +40,7 @@ pub(super) enum What {
     Portal,
     /// Rows, and how it ended.
     Execute(Arc<Prepared>),
-    /// CloseComplete, maybe of a statement.
+    /// `CloseComplete`, maybe of a statement.
     Close(Option<Arc<Prepared>>),
 }
 

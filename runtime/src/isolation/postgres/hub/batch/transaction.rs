@@ -145,13 +145,13 @@ impl Batch<'_> {
         self.guarded = false;
         let Some((own, above)) = self.core.stack.take(id) else {
             // It has ended before, with another.
-            if let Some((_, settings)) = self.core.ended.remove(&id) {
-                if !self.client.settings.is(&settings) {
-                    // The client is told of it by what the server makes of it.
-                    self.client.settings = settings;
-                    self.enter();
-                    self.unsettled = true;
-                }
+            if let Some((_, settings)) = self.core.ended.remove(&id)
+                && !self.client.settings.is(&settings)
+            {
+                // The client is told of it by what the server makes of it.
+                self.client.settings = settings;
+                self.enter();
+                self.unsettled = true;
             }
             return;
         };
