@@ -38,7 +38,14 @@ const UNREAD: usize = 256 * 1024 * 1024;
 /// From here on it is tried to send before the answer is complete.
 const CHUNK: usize = 32 * 1024;
 
+/// A name on the server, and the client's.
+type Names = (Box<[u8]>, Box<[u8]>);
+
 /// One turn of a connection.
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "they are about different things, and all of them may hold at once"
+)]
 pub(super) struct Batch<'a> {
     shared: &'a Shared,
     core: &'a mut Core,
@@ -66,7 +73,7 @@ pub(super) struct Batch<'a> {
     /// What the server is going to answer, in the extended protocol.
     steps: VecDeque<Step>,
     /// The statement that the server's error is about: its name there, and the client's.
-    naming: Option<(Box<[u8]>, Box<[u8]>)>,
+    naming: Option<Names>,
     /// Where a name ends that is longer on the server, in its statement, and by how much: positions behind it are moved.
     shift: Option<(usize, usize)>,
     /// Whether that is where a prepared statement is executed.
@@ -376,7 +383,7 @@ impl<'a> Batch<'a> {
             }
             if let Some(filled) = client::unless_gone(self.client, |cx| session.poll_fill(cx)).await
             {
-                filled?
+                filled?;
             } else {
                 // Nobody waits for it any more. What it has done so far is undone with its failure, or it was done.
                 self.gone = true;

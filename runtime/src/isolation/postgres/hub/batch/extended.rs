@@ -4,7 +4,7 @@ mod parse;
 mod portals;
 
 use super::step::{Step, Undo, What};
-use super::{Batch, Lost};
+use super::{Batch, Lost, Names};
 use crate::isolation::postgres::frame::{
     Client as Said, Frame, Oids, Server, Target, to_client, to_server,
 };
@@ -270,16 +270,16 @@ impl Batch<'_> {
     }
 
     /// The statement that a step is about: its name on the server, and the client's.
-    fn named_in(step: &Step) -> Option<(Box<[u8]>, Box<[u8]>)> {
+    fn named_in(step: &Step) -> Option<Names> {
         let (physical, own) = match (&step.what, &step.undo) {
-            (What::Parse { prepared, .. }, Some(Undo::Statement(own, _))) => (&prepared.name, own),
+            (What::Parse { prepared, .. }, Some(Undo::Statement(own, _)))
+            | (What::Bind(prepared, own), _) => (&prepared.name, own),
             (What::Statement { prepared, .. } | What::Execute(prepared), _) => {
                 let Kind::Execute(name) = &prepared.kind else {
                     return None;
                 };
                 return Some((prepared.executes.clone()?, name.as_bytes().into()));
             }
-            (What::Bind(prepared, own), _) => (&prepared.name, own),
             _ => return None,
         };
         Some((physical.clone(), own.clone()))

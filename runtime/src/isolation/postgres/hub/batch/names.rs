@@ -113,7 +113,6 @@ impl Batch<'_> {
     /// A query whose one statement is a text that names another prepared statement, with the name that it has on the
     /// server.
     pub(super) fn with_own_names<'q>(
-        &self,
         kind: &Kind,
         query: &'q [u8],
         text: &[u8],

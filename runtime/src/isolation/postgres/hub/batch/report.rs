@@ -37,7 +37,7 @@ impl Batch<'_> {
         };
         match severity {
             Severity::Error | Severity::Fatal => to_client::error(self.out(), &report),
-            _ => to_client::notice(self.out(), &report),
+            Severity::Warning => to_client::notice(self.out(), &report),
         }
     }
 

@@ -24,14 +24,14 @@ impl Batch<'_> {
             settings::apply(&mut self.client.settings, &base, setting, sql);
             self.core.session.applied = self.client.settings.clone();
             if setting.to == Assigned::Default {
-                self.to_beginning(name, false);
+                self.put_at_start(name, false);
             }
         }
         Ok(())
     }
 
     /// The default of a connection is what it began with, of which the session does not know.
-    fn to_beginning(&mut self, name: &[u8], local: bool) {
+    fn put_at_start(&mut self, name: &[u8], local: bool) {
         if let Some(at_start) = self.client.base.get(name) {
             let sql = if local {
                 settings::locally(at_start)
@@ -51,7 +51,7 @@ impl Batch<'_> {
         }
         if self.run(sql).await? {
             if setting.to == Assigned::Default {
-                self.to_beginning(name, true);
+                self.put_at_start(name, true);
             }
             self.is_local(name, sql.to_vec());
         }

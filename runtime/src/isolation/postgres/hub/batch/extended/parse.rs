@@ -110,7 +110,7 @@ impl Batch<'_> {
             Ok(executes) => executes,
             Err(missing) => return self.no_statement(&missing).await,
         };
-        let query = self.with_own_names(&kind, query, &sql, executes.as_deref());
+        let query = Self::with_own_names(&kind, query, &sql, executes.as_deref());
         self.enter();
         let physical = self.core.session.cache.name();
         to_server::parse(self.core.session.extended(), &physical, &query, types);
@@ -144,7 +144,7 @@ impl Batch<'_> {
         (kind, old): (Kind, Arc<Prepared>),
     ) -> Result<(), Lost> {
         let no_types = types.iter().next().is_none();
-        if !old.name.is_empty() && !(is_ours(&kind) && no_types) {
+        if !(old.name.is_empty() || is_ours(&kind) && no_types) {
             self.enter();
             to_server::parse(self.core.session.extended(), &old.name, query, types);
             let undo = Some(Undo::Statement(name.into(), Some(Arc::clone(&old))));
@@ -191,7 +191,7 @@ impl Batch<'_> {
         }
         let physical = self.core.session.cache.name();
         let sql = prepared.sql.clone();
-        let query = self.with_own_names(&prepared.kind, &sql, &sql, executes.as_deref());
+        let query = Self::with_own_names(&prepared.kind, &sql, &sql, executes.as_deref());
         let frames = self.core.session.extended();
         to_server::parse(frames, &physical, &query, Oids::NONE);
         to_server::close(frames, Target::Statement(&prepared.name));

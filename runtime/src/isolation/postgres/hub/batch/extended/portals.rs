@@ -226,7 +226,7 @@ impl Batch<'_> {
 
     async fn execute_ours(&mut self, name: &[u8], portal: &Portal) -> Result<(), Lost> {
         // What is sent in between ends the one without a name.
-        let told = !portal.is_ours && !(portal.done && name.is_empty());
+        let told = !(portal.is_ours || portal.done && name.is_empty());
         if told && !self.is_doomed() {
             // It may have ended, with a savepoint that was rolled back to; and it can be run only once.
             to_server::execute(self.core.session.extended(), name, 0);
