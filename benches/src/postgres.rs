@@ -3,11 +3,13 @@
 use crate::MIGRATOR;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool};
+use std::sync::atomic::{AtomicI32, Ordering};
 
 /// The five queries, each on what this expression gives.
 macro_rules! five_queries {
     ($executor:expr) => {
-        for (id, name) in [(1, "ada"), (2, "bob")] {
+        let first = fresh_ids();
+        for (id, name) in [(first, "ada"), (first + 1, "bob")] {
             let insert = sqlx::query("INSERT INTO users (id, name) VALUES ($1, $2)");
             let insert = insert.bind(id).bind(name).execute($executor);
             insert.await.expect("an insert");
@@ -20,6 +22,14 @@ macro_rules! five_queries {
         let tasks = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM tasks");
         assert_eq!(tasks.fetch_one($executor).await.expect("a count"), 0);
     };
+}
+
+/// Two ids that no other test has, as a sequence would give: whoever inserts the key of a test that is running waits for
+/// its end.
+fn fresh_ids() -> i32 {
+    static NEXT: AtomicI32 = AtomicI32::new(0);
+    let process = i32::try_from(std::process::id() % 20_000).expect("it is small");
+    process * 100_000 + NEXT.fetch_add(2, Ordering::Relaxed) % 100_000
 }
 
 /// What a small test does: two inserts, an update, two selects, each on the pool.

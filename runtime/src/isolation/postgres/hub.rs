@@ -43,6 +43,8 @@ const FINISH: Duration = Duration::from_millis(50);
 pub(crate) struct Hub {
     shared: Arc<Shared>,
     listeners: Mutex<Vec<Listening>>,
+    /// Whether the session was handed over already: whoever ends it again has nothing to wait for.
+    handed_over: AtomicBool,
 }
 
 /// A socket that clients connect to.
@@ -160,6 +162,7 @@ impl Hub {
         Ok(Self {
             shared,
             listeners: Mutex::default(),
+            handed_over: AtomicBool::new(false),
         })
     }
 
@@ -187,7 +190,10 @@ impl Hub {
     /// Ends it: whoever is connected is told why, and what runs is cancelled. Does not wait.
     pub(crate) fn revoke(&self, why: &str) {
         self.shared.end(why);
-        self.shared.cancel();
+        // The session may be the next owner's by the time a request to cancel gets to the server.
+        if self.shared.is_somebodys_turn() {
+            self.shared.cancel();
+        }
     }
 
     /// Ends it and waits for the session, whose last statement is cancelled after a moment.
@@ -195,18 +201,19 @@ impl Hub {
         self.shared.end(why);
         lock(&self.listeners).clear();
         let mut core = self.shared.take_for_good();
-        if core.is_none() {
+        if core.is_none() && !self.handed_over.load(Ordering::Acquire) {
             core = self.shared.wait_for_core(FINISH).await;
-        }
-        if core.is_none() {
-            self.shared.cancel();
-            core = self.shared.wait_for_core(patience).await;
+            if core.is_none() {
+                self.shared.cancel();
+                core = self.shared.wait_for_core(patience).await;
+            }
         }
         // One that is on its way would meet the next owner's statement.
         self.shared.cancels.over().await;
         let hints = self.shared.notes.hints();
         match core {
             Some(core) => {
+                self.handed_over.store(true, Ordering::Release);
                 let mut core = *core;
                 if let Some(settings) = self.shared.first.get() {
                     core.session.expect(settings);

@@ -189,6 +189,11 @@ impl Shared {
         self.schedule().holder == Some(client)
     }
 
+    /// Whether it is anybody's.
+    pub(super) fn is_somebodys_turn(&self) -> bool {
+        self.schedule().holder.is_some()
+    }
+
     /// Nobody gets the session any more.
     pub(super) fn close_schedule(&self) {
         let mut schedule = self.schedule();
