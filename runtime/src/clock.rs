@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 /// How long a statement may take on a connection that works elsewhere: after as long without anything else, it is taken
 /// for idle.
-const UNSEEN: Duration = Duration::from_millis(100);
+const UNSEEN: Duration = Duration::from_secs(1);
 
 /// The clock of a test that was started with time paused. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -55,6 +55,7 @@ impl fmt::Debug for State {
 }
 
 /// Time stands still until this is dropped.
+#[cfg(feature = "_database")]
 #[derive(Debug)]
 #[must_use]
 pub(crate) struct Hold(Clock);
@@ -73,6 +74,7 @@ impl Clock {
     }
 
     /// Time stands still until what this gives is dropped.
+    #[cfg(feature = "_database")]
     pub(crate) fn hold(&self) -> Hold {
         self.state().holds += 1;
         Hold(self.clone())
@@ -176,6 +178,7 @@ impl Keeper {
     }
 }
 
+#[cfg(feature = "_database")]
 impl Drop for Hold {
     fn drop(&mut self) {
         let mut state = self.0.state();

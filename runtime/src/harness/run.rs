@@ -95,7 +95,7 @@ impl Test {
     /// that waits for an hour between its queries takes exactly that hour, at once.
     ///
     /// SQLite, and PostgreSQL with `isolation = "database"`, do their work where it is not seen. There it stands still
-    /// while a connection is out of the test's own pool, for at most 100 ms of real time in which nothing else happens:
+    /// while a connection is out of the test's own pool, for at most 1 s of real time in which nothing else happens:
     /// after that the connection is taken for idle, so a statement must not take longer, and every wait while one is held,
     /// as in an open transaction, takes as long. Other pools are not seen at all.
     ///
