@@ -44,7 +44,7 @@ use proc_macro::TokenStream;
 /// | `shared = true` or `false` | the test runs alone, and code that nobody owns uses its sessions | `false` |
 /// | `flavor = "current_thread"` or `"multi_thread"` | the runtime | `"current_thread"` |
 /// | `worker_threads = n` | threads of a `"multi_thread"` runtime | tokio's |
-/// | `start_paused = true` or `false` | time starts paused, and stands still while the database works; only on one thread | `false` |
+/// | `start_paused = true` or `false` | time starts paused, and stands still while a PostgreSQL session works; only on one thread | `false` |
 /// | `ownership_timeout = "90s"` | how long the test may keep its database, after which it is taken away; units `ms`, `s`, `m`, at most `"60m"` | `"120s"` |
 /// | `drain_timeout = "5s"` | how long the test's tasks may take to end; units `ms`, `s`, `m`, at most `"60m"` | `"5s"` |
 /// | `spawns = "inherit"` or `"deny"` | whether a spawn inherits the test's owner or is a compile error | `"inherit"` |

@@ -188,11 +188,6 @@ pub trait Lease: Send + Sync + 'static {
     /// Where drivers of other languages, and other processes, find the session's data. Valid as long as the session.
     fn url(&self) -> impl Future<Output = Result<String, Error>> + Send;
 
-    /// Whether the clock that it was given stands still by itself while it works.
-    fn keeps_time(&self) -> bool {
-        false
-    }
-
     /// What a person wants to know of it: how many connections are open, and how many of them are idle.
     fn connections(&self) -> (u32, usize);
 

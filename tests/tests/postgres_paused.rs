@@ -231,18 +231,3 @@ async fn time_is_nothing_without_a_database() {
     sleep(24 * HOUR).await;
     assert_eq!(start.elapsed(), 24 * HOUR);
 }
-
-#[sandboxed(start_paused = true, isolation = "database")]
-async fn in_a_private_database_time_stands_still_as_well(pool: PgPool) -> sqlx::Result<()> {
-    let start = Instant::now();
-    for id in 0..50 {
-        sign_up(&pool, id).await?;
-        sleep(HOUR).await;
-    }
-    let transaction = pool.begin().await?;
-    sleep(HOUR).await;
-    transaction.commit().await?;
-    assert_eq!(count(&pool).await, 50);
-    assert_eq!(start.elapsed(), 51 * HOUR);
-    Ok(())
-}

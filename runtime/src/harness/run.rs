@@ -92,12 +92,9 @@ impl Test {
     ///
     /// It stands still while something of the test's PostgreSQL session is under way: a statement, a connection that is
     /// opened, a statement that waits for its turn. So no time-out strikes because of the database, and a test
-    /// that waits for an hour between its queries takes exactly that hour, at once.
-    ///
-    /// SQLite, and PostgreSQL with `isolation = "database"`, do their work where it is not seen. There it stands still
-    /// while a connection is out of the test's own pool, for at most 1 s of real time in which nothing else happens:
-    /// after that the connection is taken for idle, so a statement must not take longer, and every wait while one is held,
-    /// as in an open transaction, takes as long. Other pools are not seen at all.
+    /// that waits for an hour between its queries takes exactly that hour, at once. A SQLite pool and a private database
+    /// (`isolation = "database"`) work elsewhere, where it is not seen: waiting for them is nothing to do, as with tokio
+    /// alone, and time-outs such as the pool's may strike at once.
     ///
     /// Only on the current-thread runtime: tokio panics for another.
     pub fn start_paused(mut self) -> Self {

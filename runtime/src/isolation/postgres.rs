@@ -116,10 +116,6 @@ impl Lease for PgLease {
         }
     }
 
-    fn keeps_time(&self) -> bool {
-        matches!(self, Self::Virtual(_))
-    }
-
     fn connections(&self) -> (u32, usize) {
         let pool = self.handle();
         (pool.size(), pool.num_idle())

@@ -116,10 +116,6 @@ async fn open<DB: Supported>(
     // What is outside the sandbox is not a test's to fill.
     let fixtures = if facts.sandbox() { fixtures } else { &[] };
     let lease = DB::checkout(tenant, wanted).await?;
-    if let Some(clock) = clock.filter(|_| !lease.keeps_time()) {
-        let pool = lease.handle().clone();
-        clock.watch(move || pool.size() as usize > pool.num_idle());
-    }
     for fixture in fixtures {
         if let Err(source) = DB::run_fixture(lease.handle(), *fixture).await {
             let left = lease.checkin(Verdict::Keep, FIXTURE_PATIENCE).await;
