@@ -13,6 +13,10 @@ use tokio::runtime::Handle;
 
 /// The clock of a test that was started with time paused. Cheap to clone.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(
+    not(feature = "_database"),
+    allow(unreachable_pub, reason = "what is asked of a database names it")
+)]
 pub struct Clock(Arc<Mutex<State>>);
 
 #[derive(Default)]
