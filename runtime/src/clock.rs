@@ -13,6 +13,10 @@ use tokio::runtime::Handle;
 
 /// The clock of a test that was started with time paused. Cheap to clone.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(
+    not(feature = "_database"),
+    allow(unreachable_pub, reason = "what is asked of a database names it")
+)]
 pub struct Clock(Arc<Mutex<State>>);
 
 #[derive(Default)]
@@ -35,6 +39,7 @@ impl fmt::Debug for State {
 }
 
 /// Time stands still until this is dropped.
+#[cfg(feature = "_database")]
 #[derive(Debug)]
 #[must_use]
 pub(crate) struct Hold(Clock);
@@ -53,6 +58,7 @@ impl Clock {
     }
 
     /// Time stands still until what this gives is dropped.
+    #[cfg(feature = "_database")]
     pub(crate) fn hold(&self) -> Hold {
         self.state().holds += 1;
         Hold(self.clone())
@@ -89,6 +95,7 @@ impl Clock {
     }
 }
 
+#[cfg(feature = "_database")]
 impl Drop for Hold {
     fn drop(&mut self) {
         let mut state = self.0.state();

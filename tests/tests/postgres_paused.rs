@@ -1,4 +1,6 @@
 //! A paused clock with a live pool: time stands still while the database works, and moves when nothing else is left to do.
+//!
+//! The tests add guests of different numbers: two tests that insert the same key wait for each other.
 
 use heirloom::{Repo, Sandbox, owned_task, sandboxed};
 use sqlx::postgres::{PgConnectOptions, PgPoolCopyExt as _, PgPoolOptions};
@@ -32,7 +34,7 @@ async fn two_hundred_statements_with_hours_between_lose_no_second(
     pool: PgPool,
 ) -> sqlx::Result<()> {
     let start = Instant::now();
-    for id in 0..200 {
+    for id in 10_000..10_200 {
         sign_up(&pool, id).await?;
         sleep(HOUR).await;
     }
@@ -118,11 +120,11 @@ async fn an_open_transaction_does_not_hold_the_time(pool: PgPool) -> sqlx::Resul
     let start = Instant::now();
     let mut transaction = pool.begin().await?;
     sleep(HOUR).await;
-    sqlx::query("INSERT INTO guests (id, email) VALUES (1, 'one')")
+    sqlx::query("INSERT INTO guests (id, email) VALUES (20001, 'one')")
         .execute(&mut *transaction)
         .await?;
     // Another connection waits a moment for the first to go on.
-    sign_up(&pool, 2).await?;
+    sign_up(&pool, 20_002).await?;
     sleep(HOUR).await;
     transaction.commit().await?;
     assert_eq!(count(&pool).await, 2);
@@ -136,7 +138,7 @@ async fn a_copy_that_takes_its_time_does_not_hold_it(pool: PgPool) -> sqlx::Resu
     let mut copy = pool
         .copy_in_raw("COPY guests (id, email) FROM STDIN")
         .await?;
-    for id in 0..20 {
+    for id in 30_000..30_020 {
         copy.send(format!("{id}\t{id}@copied\n").into_bytes())
             .await?;
         sleep(HOUR).await;
@@ -185,7 +187,7 @@ async fn a_day_of_a_service_takes_a_day_of_its_time(pool: PgPool) -> sqlx::Resul
     });
     // Between two looks.
     sleep(6 * HOUR - Duration::from_secs(30)).await;
-    sign_up(&pool, 1).await?;
+    sign_up(&pool, 40_001).await?;
     assert_eq!(service.await.expect("it does not panic"), 6 * 60 + 1);
     assert_eq!(start.elapsed(), 6 * HOUR);
     Ok(())
@@ -217,7 +219,7 @@ async fn a_session_that_another_runtime_opened_holds_the_time_as_well(
 async fn the_end_of_a_test_has_its_database(sandbox: Sandbox, pool: PgPool) {
     sandbox.on_teardown(|| async move {
         let start = Instant::now();
-        sign_up(&pool, 1).await?;
+        sign_up(&pool, 50_001).await?;
         sleep(Duration::from_secs(3)).await;
         assert_eq!(count(&pool).await, 1);
         assert_eq!(start.elapsed(), Duration::from_secs(3));

@@ -94,7 +94,7 @@ impl Test {
     /// opened, a statement that waits for its turn. So no time-out strikes because of the database, and a test
     /// that waits for an hour between its queries takes exactly that hour, at once. A SQLite pool and a private database
     /// (`isolation = "database"`) work elsewhere, where it is not seen: waiting for them is nothing to do, as with tokio
-    /// alone.
+    /// alone, and time-outs such as the pool's may strike at once.
     ///
     /// Only on the current-thread runtime: tokio panics for another.
     pub fn start_paused(mut self) -> Self {
