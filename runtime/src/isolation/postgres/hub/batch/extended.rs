@@ -322,7 +322,7 @@ impl Batch<'_> {
         }
         let writes = [&b"insert"[..], b"update", b"delete", b"merge"];
         let text = &prepared.sql;
-        if !self.core.stack.is_empty() && writes.iter().any(|word| contains(text, word)) {
+        if self.core.stack.top().is_some() && writes.iter().any(|word| contains(text, word)) {
             let what = String::from_utf8_lossy(text).into_owned();
             self.core.stack.wrote(self.client.id, &what);
         }
