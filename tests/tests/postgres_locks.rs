@@ -106,6 +106,9 @@ async fn a_deadlock_names_the_other_test(pool: PgPool) -> sqlx::Result<()> {
             .execute(&REPO)
             .await
     };
+    sqlx::query("SET lock_timeout = '3s'")
+        .execute(&pool)
+        .await?;
     let ours = sqlx::raw_sql("INSERT INTO guests VALUES (-11, 'd@deadlock')").execute(&pool);
     // One of them is chosen; the other has what it wanted, or waits on for the first one's row.
     let theirs = tokio::spawn(theirs.owned_by(&owner));

@@ -188,22 +188,21 @@ pub(super) async fn welcome(
         negotiation,
     } = introduction;
     client.out.unsplit(negotiation);
-    let parameters = match shared.known_greeting(&fingerprint) {
-        Some(parameters) => parameters,
-        None => {
-            let turn = shared.turn(client.id, Grace::Statement).await;
-            let mut turn = turn.map_err(|_| Welcome::Ended)?;
-            let tried = ask(shared, &mut turn, client, &settings).await;
-            if let Ok(Ok(parameters)) = &tried {
-                let known = Arc::new(parameters.clone());
-                turn.session.accepted.insert(fingerprint.clone(), known);
-            }
-            turn.end();
-            let parameters = tried.map_err(Welcome::Lost)?.map_err(Welcome::Refused)?;
-            let parameters = Arc::new(parameters);
-            lock(&shared.greetings).insert(fingerprint, Arc::clone(&parameters));
-            (*parameters).clone()
+    let parameters = if let Some(parameters) = shared.known_greeting(&fingerprint) {
+        parameters
+    } else {
+        let turn = shared.turn(client.id, Grace::Statement).await;
+        let mut turn = turn.map_err(|_| Welcome::Ended)?;
+        let tried = ask(shared, &mut turn, client, &settings).await;
+        if let Ok(Ok(parameters)) = &tried {
+            let known = Arc::new(parameters.clone());
+            turn.session.accepted.insert(fingerprint.clone(), known);
         }
+        turn.end();
+        let parameters = tried.map_err(Welcome::Lost)?.map_err(Welcome::Refused)?;
+        let parameters = Arc::new(parameters);
+        lock(&shared.greetings).insert(fingerprint, Arc::clone(&parameters));
+        (*parameters).clone()
     };
     client.base = settings.clone();
     client.settings = settings;
