@@ -7,6 +7,8 @@ use heirloom_tests::postgres::raw::{Raw, cancel, extended, frame, query, startup
 use heirloom_tests::{failure_of, test};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, PgConnection, PgPool};
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Mutex;
 
 /// Runs what blocks where it keeps nobody from going on.
 async fn aside<T: Send + 'static>(
@@ -26,14 +28,29 @@ async fn url_of(sandbox: &Sandbox) -> String {
     sandbox.database_url().await.expect("a URL")
 }
 
+/// Where the keys of the running test begin: no two tests write the same ones, as they would wait for each other.
+fn base() -> i32 {
+    static BASES: Mutex<Vec<(String, i32)>> = Mutex::new(Vec::new());
+    let thread = std::thread::current();
+    let name = thread.name().expect("a test").to_owned();
+    let mut bases = BASES.lock().expect("no panic");
+    if let Some((_, base)) = bases.iter().find(|(known, _)| *known == name) {
+        return *base;
+    }
+    let random = RandomState::new().hash_one(&name) % 1_000_000;
+    let base = i32::try_from(random).expect("small") * 1_000;
+    bases.push((name, base));
+    base
+}
+
 async fn add(pool: &PgPool, id: i32) -> sqlx::Result<()> {
     let insert = sqlx::query("INSERT INTO guests (id, email) VALUES ($1, $1 || '@h.org')");
-    insert.bind(id).execute(pool).await.map(drop)
+    insert.bind(base() + id).execute(pool).await.map(drop)
 }
 
 async fn ids(pool: &PgPool) -> sqlx::Result<Vec<i32>> {
-    let ids = sqlx::query_scalar("SELECT id::int FROM guests ORDER BY 1");
-    ids.fetch_all(pool).await
+    let ids = sqlx::query_scalar("SELECT id - $1 FROM guests ORDER BY 1");
+    ids.bind(base()).fetch_all(pool).await
 }
 
 /// The pool works, and what was written before is there.
@@ -210,7 +227,7 @@ async fn a_client_that_hangs_up_in_the_middle(pool: PgPool) -> sqlx::Result<()> 
         assert_eq!(ids(&pool).await?, [1], "after {number}");
         // Whoever was in the middle holds nothing any more.
         let mut transaction = pool.begin().await?;
-        sqlx::query("LOCK guests")
+        sqlx::query("LOCK visits")
             .execute(&mut *transaction)
             .await?;
         transaction.rollback().await?;
@@ -409,11 +426,13 @@ async fn other_processes_are_served_while_the_thread_is_blocked(
     let options: PgConnectOptions = url.parse()?;
     // On this very thread, on which the session has been until now.
     let (mut raw, _) = Raw::enter(&options);
-    let said =
-        raw.query("INSERT INTO guests (id, email) VALUES (2, 'two'); SELECT count(*) FROM guests");
+    let two = base() + 2;
+    let said = raw.query(&format!(
+        "INSERT INTO guests (id, email) VALUES ({two}, '{two}'); SELECT count(*) FROM guests"
+    ));
     assert!(said.contains("SELECT 1"), "{said}");
     assert_eq!(ids(&pool).await?, [1, 2]);
-    let said = raw.query("DELETE FROM guests WHERE id = 2");
+    let said = raw.query(&format!("DELETE FROM guests WHERE id = {two}"));
     assert!(said.contains("DELETE 1"), "{said}");
     all_is_well(&pool).await
 }

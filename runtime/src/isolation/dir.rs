@@ -43,6 +43,7 @@ pub(super) fn lock(path: &Path) -> Result<File, Error> {
 }
 
 /// Opens a lock file and takes its lock, if nobody has it.
+#[cfg(feature = "sqlite")]
 pub(super) fn try_lock(path: &Path) -> Result<Option<File>, Error> {
     let file = open(path)?;
     match file.try_lock() {
@@ -62,6 +63,7 @@ pub(super) fn open(path: &Path) -> Result<File, Error> {
 }
 
 /// Removes a file; that it is gone already is as good.
+#[cfg(feature = "sqlite")]
 pub(super) fn remove(path: &Path) -> Result<(), Error> {
     match fs::remove_file(path) {
         Err(source) if source.kind() != io::ErrorKind::NotFound => {

@@ -67,6 +67,7 @@ impl Sessions {
     }
 
     /// Whether the owner has opened a session on its default repo on such a database.
+    #[cfg(feature = "sqlite")]
     pub(crate) fn uses(&self, database: &str) -> bool {
         let mut sessions = self.clone_of_slots().into_iter();
         sessions.any(|session| {

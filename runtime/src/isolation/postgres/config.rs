@@ -151,6 +151,7 @@ impl Config {
     }
 
     /// What TLS uses.
+    #[cfg(any(test, feature = "postgres-tls"))]
     pub(crate) fn certificates(&self) -> &Certificates {
         &self.certificates
     }

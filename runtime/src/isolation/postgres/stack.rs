@@ -128,10 +128,6 @@ impl Stack {
         self.open.last()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.open.is_empty()
-    }
-
     pub(crate) fn of(&mut self, client: ClientId) -> Option<&mut Open> {
         let mut live = self.open.iter_mut();
         live.find(|open| open.client == client && !open.committed)

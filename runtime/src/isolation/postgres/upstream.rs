@@ -160,7 +160,7 @@ impl Upstream {
     }
 
     /// Stops what the session is doing.
-    #[cfg(test)]
+    #[cfg(all(test, feature = "postgres-tls"))]
     pub(crate) fn canceller(&self) -> &Canceller {
         &self.canceller
     }

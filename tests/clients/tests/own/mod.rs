@@ -8,15 +8,15 @@ use std::str::FromStr as _;
 const NO_SERVER: &str = "DATABASE_URL names a server on which databases can be made: `cargo xtask test` starts one, and `cargo xtask with-servers cargo test --package heirloom-clients` as well";
 
 /// A migrated database; dropped at the end of a test that passes.
-pub struct Own {
+pub(crate) struct Own {
     name: String,
     /// Where it is.
-    pub url: String,
+    pub(crate) url: String,
     home: PgConnection,
 }
 
 impl Own {
-    pub async fn new(story: &str) -> Self {
+    pub(crate) async fn new(story: &str) -> Self {
         let server = std::env::var("DATABASE_URL").expect(NO_SERVER);
         let home = PgConnectOptions::from_str(&server).expect(NO_SERVER);
         let mut home = home.connect().await.expect(NO_SERVER);
@@ -32,7 +32,7 @@ impl Own {
         Self { name, url, home }
     }
 
-    pub async fn drop(mut self) {
+    pub(crate) async fn drop(mut self) {
         run(
             &mut self.home,
             format!("DROP DATABASE {} WITH (FORCE)", self.name),

@@ -23,6 +23,7 @@ use super::client::Client;
 use super::core::Core;
 use super::mailbox::Notification;
 use super::{Shared, client};
+use crate::isolation::postgres::background;
 use crate::isolation::postgres::frame::{Frame, Status, to_client};
 use crate::isolation::postgres::session::{Deferred, Lost};
 use crate::isolation::postgres::settings::Settings;
@@ -30,10 +31,14 @@ use crate::isolation::postgres::sql::{Kind, Modes};
 use crate::isolation::postgres::stack::{Before, Guard, Savepoint};
 use bytes::BytesMut;
 use std::collections::VecDeque;
+use std::time::Duration;
 use step::Step;
 
 /// How much may be waiting for a client that does not read, in bytes. Then its statement is stopped.
 const UNREAD: usize = 256 * 1024 * 1024;
+
+/// When to stop a statement again that nobody waits for.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// From here on it is tried to send before the answer is complete.
 const CHUNK: usize = 32 * 1024;
@@ -378,7 +383,11 @@ impl<'a> Batch<'a> {
             }
             let session = &mut self.core.session;
             if self.gone {
-                session.fill().await?;
+                // One that came before the statement did has stopped nothing.
+                match background::timeout(AGAIN, session.fill()).await {
+                    Ok(filled) => filled?,
+                    Err(_) => self.shared.cancel(),
+                }
                 continue;
             }
             if let Some(filled) = client::unless_gone(self.client, |cx| session.poll_fill(cx)).await

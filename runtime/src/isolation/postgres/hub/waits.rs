@@ -194,7 +194,7 @@ impl Shared {
             None => "another test, or a session outside of the tests".to_owned(),
         };
         let what = match (place(fields), seen.and_then(|seen| seen.table)) {
-            (Some((kind, name)), _) => format!("a row in {kind} `{name}`"),
+            (Some((kind, name)), _) => format!("{kind} `{name}`"),
             (None, Some(table)) => format!("a lock on table `{table}`"),
             (None, None) => "a lock".to_owned(),
         };
@@ -248,6 +248,10 @@ fn place(fields: Fields<'_>) -> Option<(&'static str, String)> {
     let (before, name) = context.split_once(" in relation \"")?;
     let (name, _) = name.split_once('"')?;
     let is_index = before.contains("index tuple");
-    let kind = if is_index { "unique key" } else { "table" };
+    let kind = if is_index {
+        "a value of the unique key"
+    } else {
+        "a row of table"
+    };
     Some((kind, name.to_owned()))
 }

@@ -104,7 +104,7 @@ impl ConnectError {
     }
 
     /// Whether it may be better in a moment: the server starts or stops, or all its connections are taken.
-    #[cfg(test)]
+    #[cfg(all(test, feature = "postgres-tls"))]
     pub(crate) fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable { source, .. } => source.kind() == io::ErrorKind::ConnectionRefused,

@@ -5,6 +5,7 @@ mod portals;
 
 use super::step::{Step, Undo, What};
 use super::{Batch, Lost, Names};
+use crate::isolation::postgres::background;
 use crate::isolation::postgres::frame::{
     Client as Said, Frame, Oids, Server, Target, to_client, to_server,
 };
@@ -90,7 +91,15 @@ impl Batch<'_> {
     /// The client left in the middle.
     async fn abandon(&mut self) -> Result<(), Lost> {
         self.gone = true;
-        self.core.session.drain().await?;
+        // What still runs is stopped, as often as it takes.
+        loop {
+            let drained = self.core.session.drain();
+            match background::timeout(super::AGAIN, drained).await {
+                Ok(drained) => break drained?,
+                Err(_) => self.shared.cancel(),
+            }
+        }
+        self.shared.cancels.over().await;
         self.steps.clear();
         self.failed = true;
         // Behind a COMMIT there may be some that no rollback ends.
@@ -330,7 +339,7 @@ impl Batch<'_> {
         }
         let writes = [&b"insert"[..], b"update", b"delete", b"merge"];
         let text = &prepared.sql;
-        if !self.core.stack.is_empty() && writes.iter().any(|word| contains(text, word)) {
+        if self.core.stack.top().is_some() && writes.iter().any(|word| contains(text, word)) {
             let what = String::from_utf8_lossy(text).into_owned();
             self.core.stack.wrote(self.client.id, &what);
         }

@@ -76,6 +76,7 @@ impl Throwaway {
         format!("postgres:///{database}?host={home}&port={port}&user={role}")
     }
 
+    #[cfg(feature = "postgres-tls")]
     pub(crate) fn file(&self, name: &str) -> String {
         self.home.join(name).display().to_string()
     }
