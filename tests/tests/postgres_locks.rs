@@ -36,8 +36,6 @@ async fn other(name: &str, sql: &'static str) -> heirloom::StartedOwner {
     owner
 }
 
-const SHORTER: &str = "SET lock_timeout = '900ms'";
-
 #[sandboxed]
 async fn the_same_unique_key_names_both_tests_and_the_constraint(pool: PgPool) -> sqlx::Result<()> {
     let owner = other(
@@ -72,7 +70,6 @@ async fn the_same_unique_key_names_both_tests_and_the_constraint(pool: PgPool) -
 #[sandboxed]
 async fn a_table_that_another_test_has_locked_is_named(pool: PgPool) -> sqlx::Result<()> {
     let owner = other("locks::table", "CREATE INDEX ON visits (day)").await;
-    sqlx::query(SHORTER).execute(&pool).await?;
     let (code, hint) = refused(
         &pool,
         "SET lock_timeout = '900ms'; LOCK TABLE visits IN EXCLUSIVE MODE",
@@ -106,9 +103,6 @@ async fn a_deadlock_names_the_other_test(pool: PgPool) -> sqlx::Result<()> {
             .execute(&REPO)
             .await
     };
-    sqlx::query("SET lock_timeout = '3s'")
-        .execute(&pool)
-        .await?;
     let ours = sqlx::raw_sql("INSERT INTO guests VALUES (-11, 'd@deadlock')").execute(&pool);
     // One of them is chosen; the other has what it wanted, or waits on for the first one's row.
     let theirs = tokio::spawn(theirs.owned_by(&owner));
