@@ -7,7 +7,7 @@ mod wire;
 pub(crate) use cache::{Cache, Key, Prepared};
 pub(crate) use link::Lost;
 
-use super::settings::Settings;
+use super::settings::{self, Settings};
 use super::upstream::{Canceller, Parts, QueryError, StdStream, Stream, Upstream};
 use crate::clock::Clock;
 use link::Link;
@@ -15,10 +15,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// For how long a statement may wait for a lock that somebody else holds, as another test. Less than the 30 s for which
-/// sqlx waits for a connection, so that the server's error comes first.
-pub(crate) const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a statement may run on when its test has ended, before it is cancelled.
 const FINISH: Duration = Duration::from_millis(50);
@@ -85,10 +81,8 @@ impl Session {
     ///
     /// None: the login is of no use then.
     pub(crate) async fn start(mut upstream: Upstream) -> Result<Self, QueryError> {
-        let milliseconds = LOCK_TIMEOUT.as_millis();
-        let mut sql = format!(
-            "SET lock_timeout = {milliseconds};SET idle_in_transaction_session_timeout = 0"
-        );
+        let own = settings::OWN.map(|(_, statement)| String::from_utf8_lossy(statement));
+        let mut sql = own.join(";");
         // Since 17 there is a limit for whole transactions as well.
         if major_version(upstream.parameters()) >= 17 {
             sql.push_str(";SET transaction_timeout = 0");

@@ -72,8 +72,29 @@ impl Settings {
     }
 }
 
+/// What a session sets for itself at its start, so that the server's RESET would take it away.
+///
+/// A statement waits for a lock that somebody else holds, as another test, for 10 s: less than the 30 s for which sqlx waits
+/// for a connection, so that the server's error comes first. An idle transaction is what a session is.
+pub(crate) const OWN: [(&[u8], &[u8]); 2] = [
+    (b"lock_timeout", b"SET lock_timeout = 10000"),
+    (
+        b"idle_in_transaction_session_timeout",
+        b"SET idle_in_transaction_session_timeout = 0",
+    ),
+];
+
+/// What takes the place of a RESET.
+pub(crate) fn own_default(name: &[u8]) -> Option<&'static [u8]> {
+    let own = OWN.iter().find(|(own, _)| *own == name);
+    own.map(|(_, statement)| *statement)
+}
+
 /// `RESET name`, for the names of [`Setting`].
 pub(crate) fn reset(name: &[u8]) -> Vec<u8> {
+    if let Some(own) = own_default(name) {
+        return own.to_vec();
+    }
     match name {
         // Its name in `RESET` is another one.
         b"session_authorization" => b"RESET SESSION AUTHORIZATION".to_vec(),

@@ -32,7 +32,8 @@ impl Batch<'_> {
 
     /// The default of a connection is what it began with, of which the session does not know.
     fn put_at_start(&mut self, name: &[u8], local: bool) {
-        if let Some(at_start) = self.client.base.get(name) {
+        let at_start = self.client.base.get(name);
+        if let Some(at_start) = at_start.or(settings::own_default(name)) {
             let sql = if local {
                 settings::locally(at_start)
             } else {
@@ -146,9 +147,17 @@ impl Batch<'_> {
                     self.client.settings.set(name.as_bytes(), &at_start);
                     self.core.session.internal(at_start);
                 }
-                None => self.client.settings.remove(name.as_bytes()),
+                None => {
+                    self.client.settings.remove(name.as_bytes());
+                    if let Some(own) = settings::own_default(name.as_bytes()) {
+                        self.core.session.internal(own.to_vec());
+                    }
+                }
             }
         } else {
+            for (_, own) in settings::OWN {
+                self.core.session.internal(own.to_vec());
+            }
             for statement in settings::Settings::default().statements_to(&base) {
                 self.core.session.internal(statement);
             }
