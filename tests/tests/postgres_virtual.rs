@@ -268,3 +268,27 @@ fn what_connections_of_one_test_begin_with_is_not_another_ones() {
         }));
     }
 }
+
+/// A wait for another test's lock ends, whatever others have set for themselves.
+#[sandboxed]
+async fn a_connections_lock_timeout_is_its_own(pool: PgPool) -> sqlx::Result<()> {
+    async fn limit(connection: &mut PgConnection) -> sqlx::Result<String> {
+        let limit = sqlx::query_scalar("SHOW lock_timeout");
+        limit.fetch_one(connection).await
+    }
+    let (mut one, mut other) = (pool.acquire().await?, pool.acquire().await?);
+    one.execute("SET lock_timeout = '3s'").await?;
+    assert_eq!(limit(&mut other).await?, "10s");
+    assert_eq!(limit(&mut one).await?, "3s");
+    for back in [
+        "RESET lock_timeout",
+        "SET lock_timeout TO DEFAULT",
+        "RESET ALL",
+    ] {
+        one.execute("SET lock_timeout = '3s'").await?;
+        one.execute(back).await?;
+        assert_eq!(limit(&mut one).await?, "10s", "{back}");
+        assert_eq!(limit(&mut other).await?, "10s", "{back}");
+    }
+    Ok(())
+}

@@ -141,17 +141,13 @@ impl Batch<'_> {
         }
         let base = self.client.base.clone();
         if let Some(name) = name {
-            match base.get(name.as_bytes()) {
-                Some(at_start) => {
-                    let at_start = at_start.to_vec();
-                    self.client.settings.set(name.as_bytes(), &at_start);
-                    self.core.session.internal(at_start);
-                }
-                None => {
-                    self.client.settings.remove(name.as_bytes());
-                    if let Some(own) = settings::own_default(name.as_bytes()) {
-                        self.core.session.internal(own.to_vec());
-                    }
+            if let Some(at_start) = base.get(name.as_bytes()) {
+                self.client.settings.set(name.as_bytes(), at_start);
+                self.core.session.internal(at_start.to_vec());
+            } else {
+                self.client.settings.remove(name.as_bytes());
+                if let Some(own) = settings::own_default(name.as_bytes()) {
+                    self.core.session.internal(own.to_vec());
                 }
             }
         } else {
