@@ -107,9 +107,8 @@ async fn a_deadlock_names_the_other_test(pool: PgPool) -> sqlx::Result<()> {
     // One of them is chosen; the other has what it wanted, or waits on for the first one's row.
     let theirs = tokio::spawn(theirs.owned_by(&owner));
     let ours = ours.await;
-    let error = match ours {
-        Err(error) => error,
-        Ok(_) => unreachable!("the other's row is there until its end"),
+    let Err(error) = ours else {
+        unreachable!("the other's row is there until its end")
     };
     let error = error.into_database_error().expect("the server's");
     let error = error.downcast::<PgDatabaseError>();
