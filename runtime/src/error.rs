@@ -8,12 +8,16 @@ mod facts;
 mod inspection;
 #[cfg(feature = "sandbox")]
 mod place;
+#[cfg(all(feature = "sandbox", feature = "_database"))]
+mod session;
 #[cfg(feature = "sandbox")]
 pub use facts::{Asker, Ended, Refusal, Subject, Taken, Trail, Why};
 #[cfg(feature = "sandbox")]
 pub use inspection::{Inspection, OwnerView, PausedView, RepoView, SessionView};
 #[cfg(feature = "sandbox")]
 pub use place::Place;
+#[cfg(all(feature = "sandbox", feature = "_database"))]
+pub use session::{Isolation, Kept};
 
 /// What can go wrong between a test and its database.
 ///
@@ -166,7 +170,7 @@ pub enum Error {
         /// The kind of database.
         database: &'static str,
         /// What was asked for.
-        asked: crate::isolation::Isolation,
+        asked: Isolation,
         /// What to write instead.
         help: &'static str,
     },
@@ -267,7 +271,7 @@ pub enum Error {
         /// The test.
         owner: String,
         /// Where the database is kept as it was then.
-        kept: Option<crate::isolation::Kept>,
+        kept: Option<Kept>,
         /// The database's own error.
         #[source]
         source: BoxError,
@@ -389,7 +393,7 @@ fn held_by(holders: &[String]) -> String {
 }
 
 #[cfg(all(feature = "sandbox", feature = "_database"))]
-fn kept_at(kept: Option<&crate::isolation::Kept>) -> String {
+fn kept_at(kept: Option<&Kept>) -> String {
     kept.map_or_else(String::new, |kept| {
         format!("\n  the database as it was then: {kept}")
     })

@@ -15,11 +15,11 @@ pub(crate) use alone::{Turn, turn};
 pub(crate) use postgres::fuzz;
 pub(crate) use schema::Schema;
 
+pub use crate::error::{Isolation, Kept};
+
 use crate::clock::Clock;
 use crate::error::{Error, Taken};
-use std::fmt;
 use std::future::Future;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,30 +57,6 @@ pub enum Verdict {
     Keep,
 }
 
-/// Where a session's data is kept to look at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Kept {
-    /// In a file.
-    File(PathBuf),
-    /// In a database on a server.
-    Database {
-        /// Its name.
-        name: String,
-        /// What opens it, as it is typed in a shell; a password is left out.
-        command: String,
-    },
-}
-
-impl fmt::Display for Kept {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(path) => write!(f, "{}", path.display()),
-            Self::Database { command, .. } => write!(f, "`{command}`"),
-        }
-    }
-}
-
 /// What became of a session.
 #[derive(Debug, Default)]
 pub struct Closed {
@@ -92,25 +68,6 @@ pub struct Closed {
     pub hints: Vec<&'static str>,
     /// How it was taken from its owner before, if it was.
     pub taken: Option<Arc<Taken>>,
-}
-
-/// How a session is kept apart from those of others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Isolation {
-    /// It is inside a transaction that is never committed. PostgreSQL's default.
-    Transaction,
-    /// It has a private copy of the database, where commits are real. SQLite's default.
-    Database,
-}
-
-impl fmt::Display for Isolation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Transaction => "transaction",
-            Self::Database => "database",
-        })
-    }
 }
 
 /// How strictly a session keeps itself apart from others on the same data. In the order of the SQL standard, which lets

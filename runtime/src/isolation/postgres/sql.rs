@@ -21,12 +21,13 @@ mod split;
 mod tests;
 mod tokens;
 
-pub(crate) use classify::{classify, contains};
+pub(crate) use classify::classify;
 #[cfg(test)]
 pub(crate) use kind::Constraints;
 pub(crate) use kind::{
     Assigned, AtCommit, Configured, Direction, Discarded, Isolation, Kind, Modes, Scope, Setting,
 };
+pub(crate) use lex::contains;
 pub(crate) use name::Name;
 #[cfg(test)]
 pub(crate) use split::Problem;

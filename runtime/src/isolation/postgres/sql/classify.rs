@@ -1,6 +1,7 @@
 //! From a statement's first word to what it does.
 
 use super::kind::Kind;
+use super::lex::contains;
 use super::tokens::Tokens;
 use super::{Strings, barred, configure, control, copy, session, setting};
 
@@ -23,12 +24,6 @@ pub(crate) fn classify(statement: &[u8], strings: Strings) -> Kind {
         Some(Kind::Ddl) if contains(statement, b"deferred") => Kind::Deferring,
         Some(kind) => kind,
     }
-}
-
-/// Whether a word is somewhere in a text, in any case.
-pub(crate) fn contains(text: &[u8], word: &[u8]) -> bool {
-    let mut windows = text.windows(word.len());
-    windows.any(|window| window.eq_ignore_ascii_case(word))
 }
 
 /// Who reads the statements that start with this word.

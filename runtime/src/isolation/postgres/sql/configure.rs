@@ -1,8 +1,7 @@
 //! Calls of `set_config`, by which queries change settings.
 
-use super::classify::contains;
 use super::kind::{Configured, Kind};
-use super::lex::Shape;
+use super::lex::{Shape, contains};
 use super::tokens::Tokens;
 
 /// A query, which may call `set_config` with constants: so most do that set something for a transaction.

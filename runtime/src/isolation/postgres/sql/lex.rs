@@ -346,3 +346,9 @@ fn is_tag(byte: u8) -> bool {
 fn is_word(byte: u8) -> bool {
     is(WORD, byte)
 }
+
+/// Whether a word is somewhere in a text, in any case.
+pub(crate) fn contains(text: &[u8], word: &[u8]) -> bool {
+    let mut windows = text.windows(word.len());
+    windows.any(|window| window.eq_ignore_ascii_case(word))
+}
