@@ -61,8 +61,18 @@ pub async fn dumps_the_same(url: &str, real: &str) {
     ] {
         let data = dump(url, form).await;
         assert!(data.contains("dump-3000@h") && data.contains('\u{e9}'));
-        assert_eq!(data, dump(real, form).await);
+        // In which order rows lie in a table's file is no one's business either.
+        assert_eq!(rows(&data), rows(&dump(real, form).await));
     }
+}
+
+fn rows(data: &str) -> Vec<&str> {
+    let mut rows: Vec<_> = data
+        .lines()
+        .map(|line| line.trim_end_matches([',', ';']))
+        .collect();
+    rows.sort_unstable();
+    rows
 }
 
 async fn fill(url: &str) {

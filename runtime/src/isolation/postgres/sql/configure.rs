@@ -1,11 +1,17 @@
-//! Calls of `set_config`, by which queries change settings.
+//! Functions by which queries do what else is a statement of its own: `set_config` and `pg_notify`.
 
 use super::kind::{Configured, Kind};
 use super::lex::{Shape, contains};
+use super::name::Name;
 use super::tokens::Tokens;
 
 /// A query, which may call `set_config` with constants: so most do that set something for a transaction.
 pub(super) fn query(statement: &[u8], mut tokens: Tokens<'_>) -> Kind {
+    if contains(statement, b"pg_notify")
+        && let Some(notify) = notify(&mut tokens.clone())
+    {
+        return notify;
+    }
     if !contains(statement, b"set_config") {
         return Kind::Other;
     }
@@ -22,6 +28,23 @@ pub(super) fn query(statement: &[u8], mut tokens: Tokens<'_>) -> Kind {
     } else {
         Kind::Configure(calls.into())
     }
+}
+
+/// `SELECT pg_notify('channel', 'payload')` and nothing else, with constants.
+fn notify(tokens: &mut Tokens<'_>) -> Option<Kind> {
+    tokens.keyword("select")?;
+    if tokens.took("pg_catalog") {
+        tokens.took_symbol(b'.').then_some(())?;
+    }
+    tokens.keyword("pg_notify")?;
+    tokens.took_symbol(b'(').then_some(())?;
+    // Unlike the name in a NOTIFY, it is not folded.
+    let channel = Name::exactly(tokens.text()?, 0..0);
+    tokens.took_symbol(b',').then_some(())?;
+    let payload = tokens.text()?;
+    tokens.took_symbol(b')').then_some(())?;
+    tokens.end()?;
+    Some(Kind::Notify { channel, payload })
 }
 
 /// `'name', value, {true | false})`
