@@ -300,6 +300,16 @@ async fn every_way_to_log_in_works_for_the_migrations_as_well() {
     }
 }
 
+/// Until a migration of this application sleeps: by then the template is locked.
+async fn until_asleep(application: &str) {
+    let mut looks = admin().await;
+    let sql = format!(
+        "SELECT FROM pg_stat_activity WHERE datname LIKE 'busy_heirloom_%' AND wait_event = 'PgSleep' \
+         AND application_name = '{application}'"
+    );
+    while looks.simple(&sql).await.unwrap().rows.is_empty() {}
+}
+
 #[tokio::test]
 async fn whoever_waits_too_long_is_told_for_whom() {
     let suite = Suite::new("busy", &[("1_slow.sql", "SELECT pg_sleep(2)")]).await;
@@ -310,7 +320,7 @@ async fn whoever_waits_too_long_is_told_for_whom() {
     let slow = Config::from(slow);
     let wanted = suite.wanted(Purpose::Sessions);
     let (made, text) = tokio::join!(ensure(&slow, &wanted), async {
-        tokio::time::sleep(Duration::from_millis(700)).await;
+        until_asleep("slow one").await;
         let wanted = Wanted {
             patience: Duration::from_millis(50),
             ..wanted
