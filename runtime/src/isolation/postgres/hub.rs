@@ -16,8 +16,9 @@ mod waits;
 
 use self::core::Core;
 use super::config::Config;
-use super::session::{Accepted, Lost, Parked, Session};
+use super::session::{Accepted, FINISH, Lost, Parked, Session};
 use super::settings::Settings;
+use super::sql::contains;
 use super::stack::ClientId;
 use crate::clock::Clock;
 use batch::ADVICE;
@@ -34,9 +35,6 @@ use tokio::net::UnixListener;
 use tokio::sync::{Notify, oneshot};
 use turn::Schedule;
 use waits::Waits;
-
-/// How long a statement may run on when its test has ended, before it is cancelled.
-const FINISH: Duration = Duration::from_millis(50);
 
 /// An owner's virtual server.
 #[derive(Debug)]
@@ -313,10 +311,7 @@ impl Shared {
 
 impl Notes {
     fn look_at(&self, query: &[u8]) {
-        let has = |word: &[u8]| {
-            let mut windows = query.windows(word.len());
-            windows.any(|window| window.eq_ignore_ascii_case(word))
-        };
+        let has = |word| contains(query, word);
         if has(b"now()") || has(b"current_timestamp") {
             self.clock.store(true, Ordering::Relaxed);
         }

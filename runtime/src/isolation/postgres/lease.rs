@@ -25,7 +25,6 @@ pub struct VirtualLease {
     hub: Arc<Hub>,
     ready: Arc<Ready>,
     tenant: Tenant,
-    token: String,
     sockets: Arc<Sockets>,
     /// Until the session is given back.
     slot: Mutex<Option<Slot>>,
@@ -39,10 +38,9 @@ impl VirtualLease {
         let ready = templates::of(ask, &tenant.name).await?;
         let sockets = Sockets::current()?;
         let session = pool::take(&ready, Who::of(&tenant, &wanted)).await?;
-        let token = tenant.token.clone();
         let identity = Identity {
             owner: tenant.name.clone(),
-            token: token.clone(),
+            token: tenant.token.clone(),
             database: ready.config().database().to_owned(),
             config: ready.config().clone(),
             clock: wanted.clock.clone(),
@@ -67,11 +65,15 @@ impl VirtualLease {
         };
         let hub = hub.map_err(|source| dir::files("listen at", &path, source))?;
         let lease = Self {
-            pool: pool_options().connect_lazy_with(options(&sockets, number, &token, &ready)),
+            pool: pool_options().connect_lazy_with(options(
+                &sockets,
+                number,
+                &tenant.token,
+                &ready,
+            )),
             hub: Arc::new(hub),
             ready,
             tenant,
-            token,
             sockets,
             slot: Mutex::new(Some(slot)),
             elsewhere: OnceCell::new(),
@@ -103,7 +105,7 @@ impl VirtualLease {
         let (dir, database) = (self.sockets.dir(), self.ready.config().database());
         Ok(format!(
             "postgres://{}@{}:{number}/{}?sslmode=disable",
-            self.token,
+            self.tenant.token,
             encoded(&dir.display().to_string()),
             encoded(database)
         ))

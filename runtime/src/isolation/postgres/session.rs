@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a statement may run on when its test has ended, before it is cancelled.
-const FINISH: Duration = Duration::from_millis(50);
+pub(crate) const FINISH: Duration = Duration::from_millis(50);
 
 /// What drivers set at the start of every connection. None of it is about transactions or rights, so that the session's
 /// own statements are the same whatever it is.
