@@ -39,7 +39,6 @@ impl fmt::Debug for State {
 }
 
 /// Time stands still until this is dropped.
-#[cfg(feature = "_database")]
 #[derive(Debug)]
 #[must_use]
 pub(crate) struct Hold(Clock);
@@ -58,7 +57,6 @@ impl Clock {
     }
 
     /// Time stands still until what this gives is dropped.
-    #[cfg(feature = "_database")]
     pub(crate) fn hold(&self) -> Hold {
         self.state().holds += 1;
         Hold(self.clone())
@@ -95,7 +93,6 @@ impl Clock {
     }
 }
 
-#[cfg(feature = "_database")]
 impl Drop for Hold {
     fn drop(&mut self) {
         let mut state = self.0.state();

@@ -15,12 +15,10 @@ mod carrier;
 mod carrier;
 #[cfg(feature = "sandbox")]
 pub(crate) mod changes;
-mod extension;
 #[cfg(feature = "sandbox")]
 mod layer;
 #[cfg(feature = "sandbox")]
 mod lookup;
-mod owned;
 #[cfg(feature = "sandbox")]
 mod repeats;
 #[cfg(feature = "sandbox")]
@@ -30,10 +28,8 @@ mod span;
 #[cfg(feature = "sandbox")]
 mod stack;
 
-pub use carrier::{Carrier, CarrierScope};
-pub use extension::{ClosureExt, FutureExt};
-pub(crate) use owned::carried_fn;
-pub use owned::{Owned, owned, owned_fn};
+pub use carrier::Carrier;
+pub(crate) use carrier::CarrierScope;
 
 #[cfg(feature = "sandbox")]
 pub use self::{

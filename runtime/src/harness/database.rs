@@ -218,3 +218,8 @@ pub(super) fn checkin(owner: &Owner, failed: bool, patience: Duration) -> Vec<Bo
     }
     errors
 }
+
+/// The database calls of an owner that are in flight.
+pub(super) fn in_flight(_owner: &Owner) -> Vec<String> {
+    Vec::new()
+}
