@@ -27,6 +27,15 @@ pub fn named_task<F: Future>(name: &'static str, future: F) -> Owned<F> {
     crate::task::task(future).named(name)
 }
 
+/// The database calls of the current owner that are under way, for heirloom's own tests of that.
+#[cfg(all(feature = "sandbox", feature = "_database"))]
+pub async fn in_flight() -> Vec<String> {
+    match crate::context::current() {
+        Some(owner) => crate::repo::in_flight(&owner).await,
+        None => Vec::new(),
+    }
+}
+
 /// The package that the calling code is compiled in.
 #[doc(hidden)]
 #[macro_export]

@@ -148,6 +148,13 @@ pub trait Lease: Send + Sync + 'static {
     /// What a person wants to know of it: how many connections are open, and how many of them are idle.
     fn connections(&self) -> (u32, usize);
 
+    /// The database calls of this session that are under way now, a line for each that a person can read. None when
+    /// nobody waits for the database; a connection that is merely held, in a transaction or listening, is not a call.
+    ///
+    /// Asked often. A call whose future has been polled once is there until its result is delivered: until whoever waits
+    /// for it is woken.
+    fn in_flight(&self) -> impl Future<Output = Vec<String>> + Send;
+
     /// Takes it away from whoever uses it: nobody gets a connection any more, waiters are sent home, statements that run
     /// are cut short, and nothing is committed. Does not wait.
     fn revoke(&self);

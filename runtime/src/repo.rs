@@ -38,7 +38,7 @@ pub(crate) use self::{
     mode::{share_everywhere, suite_has_started},
     opening::{Wish, enter as enter_session, url as session_url},
     session::Terms,
-    sessions::{Sessions, Setup, abandon, checkin_all},
+    sessions::{Sessions, Setup, abandon, checkin_all, in_flight},
 };
 pub use orphan::OrphanPolicy;
 pub use resolve::Supported;

@@ -121,6 +121,14 @@ impl Lease for PgLease {
         (pool.size(), pool.num_idle())
     }
 
+    async fn in_flight(&self) -> Vec<String> {
+        match self {
+            Self::Virtual(lease) => lease.in_flight(),
+            Self::Clone(clone) => clone.in_flight(),
+            Self::Outside(outside) => outside.in_flight(),
+        }
+    }
+
     fn revoke(&self) {
         match self {
             Self::Virtual(lease) => lease.revoke(),

@@ -3,6 +3,7 @@
 mod copies;
 mod run_dir;
 mod template;
+mod workers;
 
 use super::{Closed, Fixture, Isolate, Isolation, Kept, Lease, Schema, Tenant, Verdict, Wanted};
 use crate::error::Error;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use template::Template;
+use workers::Workers;
 
 /// An owner's database and its pool.
 #[derive(Debug)]
@@ -25,6 +27,7 @@ pub struct SqliteLease {
     template: Arc<Template>,
     tenant: Tenant,
     revoked: Arc<AtomicBool>,
+    workers: Workers,
 }
 
 /// What the pool is on.
@@ -54,7 +57,12 @@ impl Isolate for Sqlite {
         }
         let template = template::of(&wanted.schema).await?;
         let revoked = Arc::new(AtomicBool::new(false));
-        let open = |path: &Path| pool_options(&revoked).connect_lazy_with(connect_options(path));
+        let workers = Workers::default();
+        let open = |path: &Path| {
+            let workers = workers.clone();
+            let options = connect_options(path).thread_name(move |_| workers.name());
+            pool_options(&revoked).connect_lazy_with(options)
+        };
         let (data, pool) = match (wanted.sandbox, wanted.given) {
             (true, _) => {
                 let copy = Copy::of(&template)?;
@@ -73,6 +81,7 @@ impl Isolate for Sqlite {
             template,
             tenant,
             revoked,
+            workers,
         })
     }
 
@@ -135,6 +144,12 @@ impl Lease for SqliteLease {
         (self.pool.size(), self.pool.num_idle())
     }
 
+    /// Of the application's own pool nothing is known: its connections are not made here, and not for this owner alone.
+    async fn in_flight(&self) -> Vec<String> {
+        let calls = self.workers.in_flight(self.tenant.repo);
+        calls.unwrap_or_else(|| self.held())
+    }
+
     fn revoke(&self) {
         self.revoked.store(true, Ordering::Relaxed);
         if !matches!(self.data, Data::Given) {
@@ -172,6 +187,17 @@ impl Lease for SqliteLease {
             done.errors.extend(copy.discard(&self.tenant).err());
         }
         done
+    }
+}
+
+impl SqliteLease {
+    /// What may be under way, where nobody can tell what is: every connection that is not idle.
+    fn held(&self) -> Vec<String> {
+        let (open, idle) = self.connections();
+        let repo = self.tenant.repo;
+        let held = (open as usize).saturating_sub(idle);
+        let line = format!("a connection of repo `{repo}` is in use");
+        std::iter::repeat_n(line, held).collect()
     }
 }
 

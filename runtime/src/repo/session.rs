@@ -91,12 +91,17 @@ pub(crate) trait AnySession: Any + Due {
     /// Whether somebody has a connection of it.
     fn is_held(&self) -> bool;
 
+    /// What its users wait for now; see [`Lease::in_flight`].
+    fn in_flight(&self) -> Waits<'_>;
+
     fn checkin(&self, verdict: Verdict, patience: Duration) -> Closing<'_>;
 
     fn view(&self) -> SessionView;
 }
 
 pub(crate) type Closing<'a> = Pin<Box<dyn Future<Output = Closed> + Send + 'a>>;
+
+pub(crate) type Waits<'a> = Pin<Box<dyn Future<Output = Vec<String>> + Send + 'a>>;
 
 impl<L: Lease> Session<L> {
     pub(super) fn new(facts: Facts) -> Self {
@@ -163,6 +168,23 @@ impl<L: Lease> AnySession for Session<L> {
         if let Some(lease) = self.lease.get() {
             lease.revoke();
         }
+    }
+
+    fn in_flight(&self) -> Waits<'_> {
+        Box::pin(async move {
+            if matches!(self.gate.closed(), Some(Gone::NotOpened)) {
+                return Vec::new();
+            }
+            if let Some(lease) = self.lease.get() {
+                return lease.in_flight().await;
+            }
+            let (repo, opener) = (self.facts.repo.name, &self.facts.opened_by);
+            let (asker, lasts) = (opener.asker(), opener.since.elapsed());
+            let who = asker.who();
+            vec![format!(
+                "the session on repo `{repo}` is being opened, for {lasts:.1?}, by {who}"
+            )]
+        })
     }
 
     fn checkin(&self, verdict: Verdict, patience: Duration) -> Closing<'_> {

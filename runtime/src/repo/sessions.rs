@@ -424,6 +424,19 @@ async fn join_all<'a>(closing: impl Iterator<Item = Closing<'a>>) -> Vec<Closed>
     closing.into_iter().map(|(_, closed)| closed).collect()
 }
 
+/// The database calls of an owner that are under way now, on all its repos: a line for each that a person can read.
+///
+/// Empty when nobody waits for a database. A call whose future has been polled once is among them until whoever waits for
+/// its result is woken.
+pub(crate) async fn in_flight(owner: &Owner) -> Vec<String> {
+    let sessions: &Sessions = owner.attachment();
+    let mut calls = Vec::new();
+    for session in sessions.clone_of_slots() {
+        calls.extend(session.in_flight().await);
+    }
+    calls
+}
+
 /// Lets go of every session of an owner, without waiting: what is in use goes when its users are done.
 pub(crate) fn abandon(owner: &Owner) {
     let sessions: &Sessions = owner.attachment();

@@ -52,6 +52,10 @@ impl CloneLease {
         self.ready.schema()
     }
 
+    pub(super) fn in_flight(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     pub(super) fn revoke(&self) {
         // The pool is marked as closed by the call itself; the rest of it is waiting, which `checkin` does.
         drop(self.pool.close());

@@ -8,6 +8,9 @@ mod client;
 mod core;
 mod graveyard;
 mod greeting;
+mod in_flight;
+mod kernel;
+mod line;
 mod mailbox;
 mod serve;
 mod startup;
@@ -24,6 +27,7 @@ use crate::clock::Clock;
 use batch::ADVICE;
 use blocked::Watch;
 use cancels::Cancels;
+use in_flight::{Entrance, House};
 use mailbox::{Mailbox, Notification};
 use std::collections::HashMap;
 use std::io;
@@ -80,6 +84,7 @@ struct Shared {
     /// The session was given back though the owner has ended.
     returned: Notify,
     clients: Mutex<HashMap<ClientId, Arc<Mailbox>>>,
+    house: House,
     next: AtomicU64,
     /// Why nobody is served any more.
     end: OnceLock<String>,
@@ -152,6 +157,7 @@ impl Hub {
             schedule: Mutex::new(Schedule::new(Core::new(session))),
             returned: Notify::new(),
             clients: Mutex::default(),
+            house: House::default(),
             next: AtomicU64::new(1),
             end: OnceLock::new(),
             notes: Notes::default(),
@@ -174,8 +180,10 @@ impl Hub {
         let shared = Arc::clone(&self.shared);
         let watch = Watch::over(&shared.owner, &listener)?;
         let (stop, stopped) = oneshot::channel();
+        // Whoever connects before it is served is at the door, too.
+        let door = Entrance::of(&shared, &listener);
         drop(tokio::spawn(serve::accept(
-            shared, listener, watch, stopped,
+            shared, listener, door, watch, stopped,
         )));
         let mut listeners = lock(&self.listeners);
         listeners.push(Listening {
@@ -289,6 +297,7 @@ impl Shared {
         for mailbox in lock(&self.clients).values() {
             mailbox.deliver(notification);
         }
+        self.house.moved();
     }
 
     /// A client asks for the end of another's statement: of the one whose secret this is.

@@ -111,6 +111,10 @@ impl VirtualLease {
         ))
     }
 
+    pub(super) fn in_flight(&self) -> Vec<String> {
+        self.hub.in_flight(self.tenant.repo)
+    }
+
     fn why(&self) -> String {
         let Tenant { name, repo, .. } = &self.tenant;
         format!(

@@ -47,6 +47,10 @@ impl OutsideLease {
         &self.schema
     }
 
+    pub(super) fn in_flight(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     pub(super) fn revoke(&self) {
         if let Some(own) = &self.own {
             // The pool is marked as closed by the call itself; the rest of it is waiting, which `checkin` does.

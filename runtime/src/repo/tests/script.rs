@@ -123,6 +123,10 @@ impl Lease for Scripted {
         (0, 0)
     }
 
+    async fn in_flight(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     fn revoke(&self) {
         self.world.note(format!("revoke {}", self.number));
     }

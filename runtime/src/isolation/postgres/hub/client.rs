@@ -1,5 +1,6 @@
 //! One virtual connection: its socket, and what a server would know of it.
 
+use super::line::{Line, State};
 use super::mailbox::{Mail, Mailbox};
 use crate::isolation::postgres::frame::{Broken, Frame, Lexer, Side, Status, to_client};
 use crate::isolation::postgres::session::Prepared;
@@ -10,10 +11,10 @@ use bytes::{Buf as _, BytesMut};
 use std::collections::{BTreeMap, HashMap};
 use std::future::{Future as _, poll_fn};
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWrite as _};
 use tokio::net::UnixStream;
 
 /// The longest frame that is taken from a client: the server's own limit.
@@ -93,10 +94,16 @@ pub(super) struct Client {
     /// The settings that it has been told.
     pub(super) told: BTreeMap<String, String>,
     pub(super) mailbox: Arc<Mailbox>,
+    pub(super) line: Arc<Line>,
 }
 
 impl Client {
-    pub(super) fn new(id: ClientId, socket: UnixStream, mailbox: Arc<Mailbox>) -> Self {
+    pub(super) fn new(
+        id: ClientId,
+        socket: UnixStream,
+        mailbox: Arc<Mailbox>,
+        line: Arc<Line>,
+    ) -> Self {
         Self {
             id,
             socket,
@@ -113,6 +120,7 @@ impl Client {
             temporaries: Vec::new(),
             told: BTreeMap::new(),
             mailbox,
+            line,
         }
     }
 
@@ -122,6 +130,11 @@ impl Client {
 
     pub(super) fn input(&mut self) -> &mut BytesMut {
         &mut self.input
+    }
+
+    /// Whether nothing that it has sent is left to be done.
+    pub(super) fn has_said_all(&self) -> bool {
+        self.input.is_empty()
     }
 
     /// How its strings are read.
@@ -208,8 +221,14 @@ impl Client {
     /// Waits until it says something, or there is something for it.
     pub(super) async fn idle(&mut self) -> Result<Idle, Parted> {
         let mailbox = Arc::clone(&self.mailbox);
+        let line = Arc::clone(&self.line);
         let is_idle = self.status == Status::Idle;
+        let rest = State::Resting {
+            in_transaction: !is_idle,
+        };
         poll_fn(|cx| {
+            let mut at = line.at();
+            at.becomes(State::Working);
             let mail = mailbox.poll(cx, is_idle);
             if mail == Some(Mail::End) {
                 return Poll::Ready(Ok(Idle::Closed));
@@ -221,17 +240,50 @@ impl Client {
             if mail.is_some() {
                 return Poll::Ready(Ok(Idle::Mail));
             }
+            if self.has_said_all() {
+                at.becomes(rest);
+            }
             Poll::Pending
+        })
+        .await
+    }
+
+    /// The next frame, in the middle of what it has begun: it has seen all answers so far.
+    pub(super) async fn next(&mut self) -> Result<Frame, Parted> {
+        let line = Arc::clone(&self.line);
+        poll_fn(|cx| {
+            let mut at = line.at();
+            at.becomes(State::Working);
+            let frame = pin!(self.frame()).poll(cx);
+            if frame.is_pending() && self.has_said_all() {
+                at.becomes(State::Listening);
+            }
+            frame
         })
         .await
     }
 
     /// Sends everything.
     pub(super) async fn flush(&mut self) -> Result<(), Parted> {
-        while !self.out.is_empty() {
-            let written = self.socket.write(&self.out).await?;
-            self.out.advance(written);
-        }
+        let line = Arc::clone(&self.line);
+        poll_fn(|cx| {
+            let mut at = line.at();
+            while !self.out.is_empty() {
+                match Pin::new(&mut self.socket).poll_write(cx, &self.out) {
+                    Poll::Ready(written) => {
+                        self.out.advance(written?);
+                        at.wrote();
+                    }
+                    Poll::Pending => {
+                        at.becomes(State::Unread);
+                        return Poll::Pending;
+                    }
+                }
+            }
+            at.becomes(State::Working);
+            Poll::Ready(Ok::<_, Parted>(()))
+        })
+        .await?;
         // What one large answer took is not kept.
         if self.out.capacity() > AHEAD {
             self.out = BytesMut::new();
@@ -246,6 +298,7 @@ impl Client {
                 Ok(written) => self.out.advance(written),
                 Err(_) => return,
             }
+            self.line.at().wrote();
         }
     }
 

@@ -60,6 +60,11 @@ impl Mailbox {
         }
     }
 
+    /// Whether there are notifications.
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.inner().notifications.is_empty()
+    }
+
     pub(super) fn take(&self) -> Vec<Notification> {
         std::mem::take(&mut self.inner().notifications)
     }

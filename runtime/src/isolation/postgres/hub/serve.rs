@@ -4,6 +4,7 @@ use super::batch::{Batch, Ended};
 use super::blocked::Watch;
 use super::client::{Client, Idle, Parted, READ};
 use super::greeting::{ENDED, fatal};
+use super::in_flight::{Entrance, Guest};
 use super::mailbox::Mailbox;
 use super::startup::{Welcome, introduction, welcome};
 use super::turn::Grace;
@@ -13,7 +14,7 @@ use crate::isolation::postgres::session::Lost;
 use crate::isolation::postgres::stack::ClientId;
 use bytes::BytesMut;
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
@@ -34,36 +35,38 @@ const GOODBYE: Duration = Duration::from_millis(500);
 pub(super) async fn accept(
     shared: Arc<Shared>,
     listener: UnixListener,
+    door: Entrance,
     watch: Option<Arc<Watch>>,
     mut stopped: oneshot::Receiver<()>,
 ) {
     let mut connections = JoinSet::new();
     loop {
-        let accepted = {
-            let mut accepting = pin!(listener.accept());
-            poll_fn(|cx| match Pin::new(&mut stopped).poll(cx) {
-                Poll::Ready(_) => Poll::Ready(None),
-                Poll::Pending => accepting.as_mut().poll(cx).map(Some),
-            })
-            .await
-        };
-        match accepted {
+        let accepted = poll_fn(|cx| match Pin::new(&mut stopped).poll(cx) {
+            Poll::Ready(_) => Poll::Ready(None),
+            Poll::Pending => door.poll_accept(cx, &listener).map(Some),
+        });
+        match accepted.await {
             None => break,
-            Some(Ok((socket, _))) => {
+            Some(Ok((socket, guest))) => {
                 let watch = watch.clone();
-                connections.spawn(connection(Arc::clone(&shared), socket, watch));
+                connections.spawn(connection(Arc::clone(&shared), socket, guest, watch));
             }
             Some(Err(_)) => tokio::time::sleep(AGAIN).await,
         }
         while connections.try_join_next().is_some() {}
     }
-    drop(listener);
+    drop((listener, door));
     let all = async { while connections.join_next().await.is_some() {} };
     // Those who do not come to an end are dropped with the set.
     timeout(GOODBYE, all).await.ok();
 }
 
-async fn connection(shared: Arc<Shared>, mut socket: UnixStream, watch: Option<Arc<Watch>>) {
+async fn connection(
+    shared: Arc<Shared>,
+    mut socket: UnixStream,
+    guest: Guest,
+    watch: Option<Arc<Watch>>,
+) {
     let mut input = BytesMut::with_capacity(READ);
     match introduction(&shared, &mut socket, &mut input).await {
         None => {}
@@ -76,7 +79,9 @@ async fn connection(shared: Arc<Shared>, mut socket: UnixStream, watch: Option<A
             let presence = Presence::of(&shared);
             let mailbox = Arc::clone(&presence.mailbox);
             let _watched = watch.map(|watch| watch.client(presence.id, &socket));
-            let mut client = Client::new(presence.id, socket, mailbox);
+            guest.line.is(presence.id, &mailbox);
+            let line = Arc::clone(&guest.line);
+            let mut client = Client::new(presence.id, socket, mailbox, line);
             client.input().unsplit(input);
             let served = match welcome(&shared, &mut client, introduction).await {
                 Ok(()) => serve(&shared, &mut client).await,
@@ -229,6 +234,7 @@ async fn said(shared: &Arc<Shared>, client: &mut Client, tag: u8) -> Result<(), 
 async fn alone(shared: &Arc<Shared>, client: &mut Client, frame: &Frame) -> Result<(), Stop> {
     match Said::read(frame.view()) {
         Ok(Said::Query { sql }) => {
+            client.line.runs(sql);
             let mut turn = shared.turn(client.id, grace(sql)).await?;
             shared.note(sql);
             let done = Batch::new(shared, &mut turn, client).query(sql).await;

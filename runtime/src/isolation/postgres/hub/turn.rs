@@ -54,6 +54,16 @@ pub(super) struct Schedule {
     closed: bool,
 }
 
+/// What is before a client's turn.
+pub(super) enum Before {
+    /// That of another.
+    Turn(ClientId),
+    /// The open transaction of another, until that has been at rest for a moment.
+    Transaction(ClientId),
+    /// Nothing any more.
+    Nobody,
+}
+
 #[derive(Debug)]
 struct Waiter {
     ticket: u64,
@@ -182,6 +192,18 @@ impl Shared {
             Some(core) => Ok(Ok(core)),
             None => Ok(Err(Place::join(self, &mut schedule, client))),
         }
+    }
+
+    /// For whom a client waits, if it does: who has the session, else whose transaction is open.
+    pub(super) fn waits_for(&self, client: ClientId) -> Option<Before> {
+        let schedule = self.schedule();
+        schedule.waiting.iter().find(|one| one.client == client)?;
+        let top = schedule.core.as_ref().and_then(|core| core.stack.top());
+        Some(match (schedule.holder, top) {
+            (Some(holder), _) => Before::Turn(holder),
+            (None, Some(top)) if top.client != client => Before::Transaction(top.client),
+            (None, _) => Before::Nobody,
+        })
     }
 
     /// Whether it is this client's turn now.

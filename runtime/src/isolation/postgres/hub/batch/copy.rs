@@ -3,8 +3,10 @@
 use super::{Batch, Lost};
 use crate::isolation::postgres::frame::Frame;
 use crate::isolation::postgres::hub::client::Parted;
+use crate::isolation::postgres::hub::line::State;
 use std::future::{Future as _, poll_fn};
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 
 /// How much of the data may be on its way to the server.
@@ -32,7 +34,10 @@ impl Batch<'_> {
             let session = &mut self.core.session;
             let full = session.backlog() > AHEAD;
             let client = &mut *self.client;
+            let line = Arc::clone(&client.line);
             let event = poll_fn(|cx| {
+                let mut at = line.at();
+                at.becomes(State::Working);
                 if let Poll::Ready(filled) = session.poll_fill(cx) {
                     return Poll::Ready(Event::Filled(filled));
                 }
@@ -40,7 +45,11 @@ impl Batch<'_> {
                     return Poll::Pending;
                 }
                 // It keeps nothing between polls, so that a new one is as good as the last.
-                pin!(client.frame()).poll(cx).map(Event::Said)
+                let said = pin!(client.frame()).poll(cx);
+                if said.is_pending() && session.backlog() == 0 && client.has_said_all() {
+                    at.becomes(State::Listening);
+                }
+                said.map(Event::Said)
             });
             let said = match event.await {
                 Event::Filled(filled) => {

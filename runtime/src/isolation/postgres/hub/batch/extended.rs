@@ -43,14 +43,16 @@ impl Batch<'_> {
         self.notice_end();
         self.pipeline = true;
         self.look_at_constraints().await?;
+        let mut flushed = false;
         loop {
-            let frame = match self.frame().await {
+            let frame = match self.frame(flushed).await {
                 Ok(frame) => frame,
                 Err(parted) => {
                     self.abandon().await?;
                     return Ok(Ended::Parted(parted));
                 }
             };
+            flushed = frame.view().tag() == b'H';
             match frame.view().tag() {
                 b'S' => {
                     if self.synced().await? {
@@ -80,10 +82,14 @@ impl Batch<'_> {
         }
     }
 
-    /// The client's next frame. Errors are not kept from it until there is a Sync.
-    async fn frame(&mut self) -> Result<Frame, Parted> {
+    /// The client's next frame, which it may think about if it has seen all there is. Errors are not kept from it until
+    /// there is a Sync.
+    async fn frame(&mut self, flushed: bool) -> Result<Frame, Parted> {
         if self.failed {
             self.client.flush().await?;
+        }
+        if flushed {
+            return self.client.next().await;
         }
         self.client.frame().await
     }

@@ -23,6 +23,7 @@ impl Batch<'_> {
         query: &[u8],
         types: Oids<'_>,
     ) -> Result<(), Lost> {
+        self.client.line.runs(query);
         let strings = self.client.strings();
         let (kind, text) = match only(query, strings) {
             Only::Nothing => (Kind::Empty, query),

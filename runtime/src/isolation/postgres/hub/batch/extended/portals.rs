@@ -20,6 +20,7 @@ impl Batch<'_> {
         let Some(prepared) = self.client.statements.get(statement).cloned() else {
             return self.no_statement(statement).await;
         };
+        self.client.line.runs(&prepared.sql);
         if self.is_doomed() && !self.may_bind(statement, &prepared, rest).await? {
             return Ok(());
         }

@@ -1,0 +1,234 @@
+//! What is going on on one connection, for whoever asks from outside whether anything is.
+//!
+//! The question is whether its client waits for the database. What a client has sent is in the socket before it is read
+//! here, and an answer is in the socket until the client has read it: so whoever asks looks at the socket as well, under
+//! the lock under which what is in it is taken note of. There is no moment at which a call is seen by neither.
+
+use super::kernel;
+use super::mailbox::Mailbox;
+use crate::isolation::postgres::stack::ClientId;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+/// For how long an answer counts that its client has not read, from when it was first seen so: after that the client
+/// is taken for one that does not want to read it now, such as a stream that was read half way. A client that waits
+/// for it is woken at its runtime's next look at its sockets.
+const UNREAD: Duration = Duration::from_millis(100);
+
+/// How much of a statement is remembered, in bytes.
+const REMEMBERED: usize = 160;
+
+/// One connection, from the moment it is accepted.
+#[derive(Debug)]
+pub(super) struct Line {
+    /// Once more, to look at. Not there where no files are left to open.
+    socket: Option<OwnedFd>,
+    /// Once it is let in.
+    client: OnceLock<(ClientId, Arc<Mailbox>)>,
+    moves: Arc<Moves>,
+    inner: Mutex<Inner>,
+}
+
+/// A look at it, until this is dropped.
+pub(super) struct At<'a> {
+    inner: MutexGuard<'a, Inner>,
+    moves: &'a Moves,
+}
+
+#[derive(Debug)]
+struct Inner {
+    state: State,
+    since: Instant,
+    /// What it runs, or ran last.
+    statement: Vec<u8>,
+    /// Counts what was written to it.
+    written: u64,
+    /// What it had not read when somebody looked last: by that count, and since when.
+    unread: Option<(u64, Instant)>,
+}
+
+/// What a connection does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// It is being let in.
+    Opening,
+    /// Something it has sent is being done.
+    Working,
+    /// It has not said what comes next; inside of a transaction it is not told of notifications.
+    Resting { in_transaction: bool },
+    /// The next word in what it has begun is the client's: data for a COPY, or more of a pipeline that it has seen the
+    /// answers of.
+    Listening,
+    /// It does not read what it is told.
+    Unread,
+}
+
+/// Counts what happens in a session, so that whoever looks at one connection after the other knows whether anything has
+/// moved meanwhile.
+#[derive(Debug, Default)]
+pub(super) struct Moves(AtomicU64);
+
+impl Moves {
+    pub(super) fn count(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(super) fn so_far(&self) -> u64 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+impl Line {
+    pub(super) fn of(socket: &impl AsFd, moves: &Arc<Moves>) -> Self {
+        Self {
+            socket: socket.as_fd().try_clone_to_owned().ok(),
+            client: OnceLock::new(),
+            moves: Arc::clone(moves),
+            inner: Mutex::new(Inner {
+                state: State::Opening,
+                since: Instant::now(),
+                statement: Vec::new(),
+                written: 0,
+                unread: None,
+            }),
+        }
+    }
+
+    /// It is let in as this client.
+    pub(super) fn is(&self, client: ClientId, mailbox: &Arc<Mailbox>) {
+        self.client.get_or_init(|| (client, Arc::clone(mailbox)));
+    }
+
+    pub(super) fn client(&self) -> Option<ClientId> {
+        self.client.get().map(|(client, _)| *client)
+    }
+
+    /// What it does, and nobody looks at it or changes it meanwhile.
+    pub(super) fn at(&self) -> At<'_> {
+        At {
+            inner: self.inner(),
+            moves: &self.moves,
+        }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes note of the statement that is being done.
+    pub(super) fn runs(&self, statement: &[u8]) {
+        let statement = statement.trim_ascii_start();
+        let most = statement.len().min(REMEMBERED);
+        let mut inner = self.inner();
+        inner.statement.clear();
+        inner.statement.extend_from_slice(&statement[..most]);
+    }
+
+    /// What is under way; `None` if its client waits for nothing.
+    pub(super) fn call(&self) -> Option<Call> {
+        let mut inner = self.inner();
+        let what = self.doing(&mut inner)?;
+        Some(Call {
+            client: self.client(),
+            what,
+            statement: String::from_utf8_lossy(&inner.statement).into_owned(),
+            lasts: inner.since.elapsed(),
+        })
+    }
+
+    fn doing(&self, inner: &mut Inner) -> Option<What> {
+        match inner.state {
+            State::Opening => return Some(What::Opening),
+            State::Working => return Some(What::Running),
+            // The answer first: a client that reads it and goes on is seen by what it sends then.
+            State::Resting { .. } | State::Listening | State::Unread => {
+                if self.is_unread(inner) {
+                    return Some(What::Answered);
+                }
+            }
+        }
+        if inner.state == State::Unread {
+            return None;
+        }
+        if self.socket.as_ref().is_some_and(kernel::is_readable) {
+            return Some(What::Asking);
+        }
+        let is_told = inner.state
+            == State::Resting {
+                in_transaction: false,
+            };
+        let mail = self.client.get().is_some_and(|(_, mail)| mail.is_waiting());
+        (is_told && mail).then_some(What::Answered)
+    }
+
+    fn is_unread(&self, inner: &mut Inner) -> bool {
+        let unread = self.socket.as_ref().is_some_and(kernel::is_unread);
+        if !unread {
+            inner.unread = None;
+            return false;
+        }
+        match inner.unread {
+            Some((written, since)) if written == inner.written => since.elapsed() < UNREAD,
+            _ => {
+                inner.unread = Some((inner.written, Instant::now()));
+                true
+            }
+        }
+    }
+}
+
+impl At<'_> {
+    /// Whatever it does from here on.
+    pub(super) fn becomes(&mut self, state: State) {
+        let inner = &mut *self.inner;
+        if inner.state == state {
+            return;
+        }
+        if state == State::Working && inner.state != State::Unread {
+            self.moves.count();
+            inner.since = Instant::now();
+            if matches!(inner.state, State::Resting { .. }) {
+                inner.statement.clear();
+            }
+        }
+        inner.state = state;
+    }
+
+    pub(super) fn wrote(&mut self) {
+        self.inner.written += 1;
+    }
+}
+
+/// Something that a client waits for.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) client: Option<ClientId>,
+    pub(super) what: What,
+    /// Its beginning, as far as it is known.
+    pub(super) statement: String,
+    pub(super) lasts: Duration,
+}
+
+impl Call {
+    /// One of which no more is known.
+    pub(super) fn of(what: What) -> Self {
+        Self {
+            client: None,
+            what,
+            statement: String::new(),
+            lasts: Duration::ZERO,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    Opening,
+    /// It was sent, and nobody has looked at it yet.
+    Asking,
+    Running,
+    /// It is done, and the client has yet to read that.
+    Answered,
+}
