@@ -32,6 +32,7 @@ pub use error::Error;
 pub use heirloom_macros::{deny_unowned_spawns, owned_task, sandboxed, test, unowned};
 #[cfg(feature = "_database")]
 pub use repo::{OrphanPolicy, Repo, Supported};
+pub use task::Envelope;
 
 #[cfg(feature = "sandbox")]
 pub use sandbox::*;
