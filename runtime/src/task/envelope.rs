@@ -1,8 +1,11 @@
 //! A message that belongs to its sender: how one long-lived actor serves many tests at once.
 
 use crate::context::{Carrier, Owned, carried_fn};
+use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 /// A message together with its sender's owner and tracing span, for an actor that serves more than one test.
 ///
@@ -136,13 +139,14 @@ impl<T> Envelope<T> {
     /// assert_eq!(total, 42);
     /// # });
     /// ```
-    pub fn handle<H, R>(self, handler: H) -> Owned<impl Future<Output = R>>
+    pub fn handle<H, F>(self, handler: H) -> Owned<impl Future<Output = F::Output> + use<T, H, F>>
     where
-        H: AsyncFnOnce(T) -> R,
+        H: FnOnce(T) -> F,
+        F: Future,
     {
         let Sealed { message, sender } = self.unseal();
-        // Called inside, so that what the handler does before its first `.await` is the sender's as well.
-        Owned::new(async move { handler(message).await }, sender)
+        let work = Some((handler, message));
+        Owned::new(Handled::Sent { work }, sender)
     }
 
     /// Calls a handler at once, as the sender's: for actors on threads of their own.
@@ -166,6 +170,37 @@ impl<T> Envelope<T> {
         match self.sealed.take() {
             Some(sealed) => sealed,
             None => emptied(),
+        }
+    }
+}
+
+pin_project! {
+    /// A handler that is called inside, at the first poll, so that what it does before its first `.await` is the sender's
+    /// as well.
+    ///
+    /// Written out, because an `async` block that calls a closure is not `Send`, as far as the compiler can tell, when
+    /// the message holds a reference (rust-lang/rust#110338), be it a `&'static str`.
+    #[project = Step]
+    enum Handled<T, H, F> {
+        Sent { work: Option<(H, T)> },
+        Running { #[pin] future: F },
+    }
+}
+
+impl<T, H: FnOnce(T) -> F, F: Future> Future for Handled<T, H, F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        if let Step::Sent { work } = self.as_mut().project() {
+            let (handler, message) = work
+                .take()
+                .expect("a future is not polled again after it has panicked");
+            let future = handler(message);
+            self.set(Self::Running { future });
+        }
+        match self.project() {
+            Step::Running { future } => future.poll(cx),
+            Step::Sent { .. } => unreachable!("set above: heirloom's bug"),
         }
     }
 }
