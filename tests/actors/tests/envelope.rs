@@ -239,9 +239,8 @@ async fn an_actor_per_test_needs_no_envelope() -> sqlx::Result<()> {
     let desk = start();
     let (answer, answered) = oneshot::channel();
     let email = "ada@example.org".to_owned();
-    desk.send(SignUp { email, answer })
-        .ok()
-        .expect("it listens");
+    let sent = desk.send(SignUp { email, answer });
+    assert!(sent.is_ok(), "it listens");
     assert_eq!(answered.await.expect("an answer")?, 1);
     insert(&REPO, "grace@example.org").await?;
     assert_eq!(count(&REPO).await?, 2);

@@ -93,11 +93,11 @@ impl Actor for Kept {
     type Error = mpsc::error::SendError<Seen>;
 
     async fn on_start(starter: Self::Args, _: ActorRef<Self>) -> Result<Self, Self::Error> {
-        let started = starter.clone().handle(async |tell| {
+        let begun = starter.clone().handle(async |tell| {
             tokio::task::yield_now().await;
             tell.send(("on_start", whose()))
         });
-        started.await?;
+        begun.await?;
         Ok(Self(starter))
     }
 

@@ -150,11 +150,11 @@ impl Actor for Kept {
     }
 
     async fn post_start(&self, _: ActorRef<()>, starter: &mut Self::State) -> Done {
-        let started = starter.clone().handle(async |tell| {
+        let begun = starter.clone().handle(async |tell| {
             tokio::task::yield_now().await;
             tell.send(("post_start", whose()))
         });
-        Ok(started.await?)
+        Ok(begun.await?)
     }
 
     async fn post_stop(&self, _: ActorRef<()>, starter: &mut Self::State) -> Done {

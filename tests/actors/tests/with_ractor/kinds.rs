@@ -14,9 +14,9 @@ use tokio::sync::mpsc;
 fn an_actor_on_a_thread_of_its_own_handles_messages_as_the_senders() {
     let (hooks, asked) = as_test("thread_local", |_| {
         elsewhere(async {
-            let spawner = ThreadLocalActorSpawner::new();
+            let apart = ThreadLocalActorSpawner::new();
             let (tell, mut told) = mpsc::unbounded_channel();
-            let spawned = <Apart as ThreadLocalActor>::spawn(None, tell, spawner).await;
+            let spawned = <Apart as ThreadLocalActor>::spawn(None, tell, apart).await;
             let (actor, _) = spawned.expect("it starts");
             let asked = call!(actor, |answer| answer).expect("an answer");
             actor.stop(None);

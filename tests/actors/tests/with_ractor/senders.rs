@@ -40,33 +40,33 @@ impl Actor for Ticks {
 static TICKS: LazyLock<ActorRef<Tick>> = LazyLock::new(|| start(Actor::spawn(None, Ticks, ())));
 
 /// Whose the messages are that arrive in this way, elsewhere: plain, and in an envelope.
-fn arrives<F>(
+fn arrives<K: Send>(
     name: &str,
-    by: impl Fn(Tick) -> F + Send + 'static,
-) -> (Option<String>, Option<String>)
-where
-    F: Future<Output: Send> + Send + 'static,
-{
+    by: impl Fn(Tick) -> K + Send + 'static,
+) -> (Option<String>, Option<String>) {
     as_test(name, |_| {
         elsewhere(async move {
             let (tell, mut told) = mpsc::unbounded_channel();
-            drop(by(Tick::Plain(tell)).await);
+            let kept = by(Tick::Plain(tell));
             let plain = told.recv().await.expect("it arrives");
+            drop(kept);
             let (tell, mut told) = mpsc::unbounded_channel();
-            drop(by(Tick::InEnvelope(Envelope::new(tell))).await);
-            (plain, told.recv().await.expect("it arrives"))
+            let kept = by(Tick::InEnvelope(Envelope::new(tell)));
+            let enveloped = told.recv().await.expect("it arrives");
+            drop(kept);
+            (plain, enveloped)
         })
     })
 }
 
 #[test]
 fn a_message_that_a_timer_sends_needs_an_envelope() {
-    let after = arrives("after", |tick| async {
+    let after = arrives("after", |tick| {
         TICKS.send_after(Duration::ZERO, move || tick)
     });
     assert_eq!(after, (None, Some("after".to_owned())));
 
-    let every = arrives("every", |tick| async {
+    let every = arrives("every", |tick| {
         TICKS.send_interval(Duration::from_millis(1), move || tick.clone())
     });
     assert_eq!(every, (None, Some("every".to_owned())));
@@ -74,7 +74,7 @@ fn a_message_that_a_timer_sends_needs_an_envelope() {
 
 #[test]
 fn an_answer_that_is_forwarded_needs_an_envelope() {
-    let forwarded = arrives("forwarded", |tick| async {
+    let forwarded = arrives("forwarded", |tick| {
         DESK.call_and_forward(Order::Whose, &TICKS, move |_| tick, None)
             .expect("it runs")
     });
@@ -83,7 +83,7 @@ fn an_answer_that_is_forwarded_needs_an_envelope() {
 
 #[test]
 fn what_an_output_port_sends_needs_an_envelope() {
-    let published = arrives("published", |tick| async {
+    let published = arrives("published", |tick| {
         let port = OutputPort::default();
         port.subscribe(TICKS.clone(), Some);
         port.send(tick);
