@@ -33,6 +33,7 @@ pub use error::Error;
 pub use heirloom_macros::{deny_unowned_spawns, owned_task, sandboxed, test, unowned};
 #[cfg(feature = "_database")]
 pub use repo::{OrphanPolicy, Repo, Supported};
+pub use task::Envelope;
 
 pub use task::{ClosureExt, FutureExt, Owned, owned, owned_fn};
 

@@ -1,7 +1,9 @@
-//! Work that belongs to an owner: how it is wrapped, who keeps count of it, and when it is over.
+//! Work that belongs to an owner: how it is wrapped, who keeps count of it, and when it is over; messages that are handled
+//! as their sender's.
 
 #[cfg(feature = "sandbox")]
 mod entry;
+mod envelope;
 #[cfg(feature = "sandbox")]
 mod eventually;
 mod extension;
@@ -21,6 +23,7 @@ mod tracked;
 mod tracker;
 pub(crate) mod work;
 
+pub use envelope::Envelope;
 pub use extension::{ClosureExt, FutureExt};
 pub(crate) use owned::task;
 pub use owned::{Owned, owned, owned_fn};

@@ -32,6 +32,8 @@ pub(crate) struct What {
     pub(crate) name: &'static str,
     pub(crate) actor: Option<&'static str>,
     pub(crate) place: Place,
+    /// Whether the task that polls it can be ended for it.
+    pub(crate) may_be_ended: bool,
 }
 
 /// One piece of work.
@@ -172,6 +174,7 @@ impl Entry {
     #[inline]
     pub(super) fn is_aborted(&self) -> bool {
         self.aborted.load(Ordering::Relaxed)
+            && self.what.may_be_ended
             && self
                 .runs_in
                 .get()

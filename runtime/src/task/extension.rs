@@ -20,7 +20,7 @@ pub trait FutureExt: Future + Sized {
     #[cfg(feature = "sandbox")]
     #[track_caller]
     fn owned_by(self, owner: &crate::Owner) -> Owned<Self> {
-        Owned::spawned(self, Carrier::of(owner))
+        Owned::lent(self, Carrier::of(owner))
     }
 }
 

@@ -44,6 +44,8 @@ impl<F> Owned<F> {
     }
 
     /// A future that is handed to a spawn.
+    ///
+    /// It may be ended by itself when its owner ends: so it must not be part of somebody else's task.
     #[track_caller]
     pub(crate) fn spawned(future: F, carrier: Carrier) -> Self {
         let tracked = Tracked::future::<F>(&carrier, Location::caller());
@@ -58,6 +60,16 @@ impl<F> Owned<F> {
         self.carrier.start_actor(name);
         self.tracked.named(name);
         self
+    }
+}
+
+impl<F> Owned<F> {
+    /// A future that somebody else runs for its owner, maybe as a part of their own work.
+    #[cfg(feature = "sandbox")]
+    #[track_caller]
+    pub(super) fn lent(future: F, carrier: Carrier) -> Self {
+        let tracked = Tracked::lent::<F>(&carrier, Location::caller());
+        Self::new(future, carrier, tracked)
     }
 }
 
@@ -126,12 +138,23 @@ pub fn owned_fn<F: FnOnce() -> R, R>(closure: F) -> impl FnOnce() -> R {
 
 #[track_caller]
 pub(super) fn carried_fn<F: FnOnce() -> R, R>(closure: F, carrier: Carrier) -> impl FnOnce() -> R {
+    let tracked = Tracked::closure::<F>(&carrier, Location::caller());
     let closure = OwnedFn {
-        tracked: Some(Tracked::closure::<F>(&carrier, Location::caller())),
         closure: Some(closure),
         carrier,
+        tracked: Some(tracked),
     };
     move || closure.call()
+}
+
+/// Calls a closure now, as the carrier's.
+pub(super) fn call_as<R>(closure: impl FnOnce() -> R, carrier: Carrier, tracked: Tracked) -> R {
+    let closure = OwnedFn {
+        closure: Some(closure),
+        carrier,
+        tracked: Some(tracked),
+    };
+    closure.call()
 }
 
 /// A closure that is dropped as its owner's when nobody ever calls it.

@@ -66,6 +66,18 @@ impl Tracked {
         Self::spawned(carrier, What::of::<F>(TaskKind::Task, carrier, at))
     }
 
+    /// A future that somebody runs for its owner.
+    pub(super) fn lent<F>(carrier: &Carrier, at: &'static Location<'static>) -> Self {
+        let what = What::of::<F>(TaskKind::Task, carrier, at);
+        Self::spawned(carrier, what.part_of_others())
+    }
+
+    /// A message, from when it is sent.
+    pub(super) fn message<T>(carrier: &Carrier, at: &'static Location<'static>) -> Self {
+        let what = What::of::<T>(TaskKind::Message, carrier, at);
+        Self::spawned(carrier, what.part_of_others())
+    }
+
     /// A closure that is handed to a spawn.
     pub(crate) fn closure<F>(carrier: &Carrier, at: &'static Location<'static>) -> Self {
         Self::spawned(carrier, What::of::<F>(TaskKind::Closure, carrier, at))
@@ -74,7 +86,10 @@ impl Tracked {
     /// A future that was made by calling an `async fn`.
     pub(crate) fn called<F>(carrier: &Carrier, at: &'static Location<'static>) -> Self {
         match carrier.owner() {
-            Some(_) => Self(State::Called(What::of::<F>(TaskKind::Task, carrier, at))),
+            Some(_) => {
+                let what = What::of::<F>(TaskKind::Task, carrier, at);
+                Self(State::Called(what.part_of_others()))
+            }
             None => Self(State::Untracked),
         }
     }
@@ -214,6 +229,15 @@ impl What {
             name: type_name::<F>(),
             actor: carrier.actor_name(),
             place: at.into(),
+            may_be_ended: true,
+        }
+    }
+
+    /// It may be a part of somebody else's task, which must not end with it.
+    fn part_of_others(self) -> Self {
+        Self {
+            may_be_ended: false,
+            ..self
         }
     }
 }

@@ -17,6 +17,10 @@ impl Tracked {
         Self
     }
 
+    pub(super) fn message<T>(_: &Carrier, _: &'static Location<'static>) -> Self {
+        Self
+    }
+
     pub(crate) fn called<F>(_: &Carrier, _: &'static Location<'static>) -> Self {
         Self
     }
