@@ -50,7 +50,7 @@ impl Clock {
     }
 
     /// The runtime that has this clock.
-    #[cfg(feature = "_database")]
+    #[cfg(feature = "postgres")]
     pub(crate) fn home(&self) -> Option<Handle> {
         let state = self.state();
         state.home.as_ref().map(|(home, _)| home.clone())

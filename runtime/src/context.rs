@@ -1,13 +1,18 @@
 //! Who is the owner right now? One look-up, several carriers.
 //!
 //! [`current`] is the only place that answers. The carriers are a scope entered on this thread (a guard, an owned
-//! future, a span), an allowance for the task or the actor that runs, and the thread itself, when it belongs to a test's
-//! runtime.
+//! future, a span), an allowance for the task or the actor that runs, what the task was born with, and the thread itself,
+//! when it belongs to a test's runtime.
 
 #[cfg(feature = "sandbox")]
 mod actor;
 #[cfg(feature = "sandbox")]
 mod allow;
+#[cfg(all(feature = "sandbox", tokio_unstable))]
+pub(crate) mod births;
+#[cfg(all(feature = "sandbox", not(tokio_unstable)))]
+#[path = "context/births_unknown.rs"]
+mod births;
 #[cfg(feature = "sandbox")]
 mod carrier;
 #[cfg(not(feature = "sandbox"))]

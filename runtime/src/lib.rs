@@ -21,6 +21,11 @@ mod isolation;
 mod owner;
 #[cfg(feature = "_database")]
 mod repo;
+#[cfg(all(tokio_unstable, feature = "sandbox"))]
+pub mod runtime;
+#[cfg(all(tokio_unstable, not(feature = "sandbox")))]
+#[path = "runtime_plain.rs"]
+pub mod runtime;
 mod task;
 #[cfg(feature = "sandbox")]
 mod unique;
