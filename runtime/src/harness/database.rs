@@ -11,7 +11,6 @@ use crate::repo::{
 #[cfg(feature = "sqlite")]
 use sqlx::Database as _;
 use sqlx::migrate::Migrator;
-use std::future::Future as _;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
