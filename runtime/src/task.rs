@@ -31,7 +31,7 @@ pub use owned::{Owned, owned, owned_fn};
 #[cfg(feature = "sandbox")]
 pub(crate) use self::{
     rest::Rest,
-    settle::{InFlight, SETTLE_TIMEOUT, Until, Watched, wait},
+    settle::{InFlight, SETTLE_TIMEOUT, Until, Watched, abort, wait},
     tracked::Tracked,
     tracker::Tracker,
 };

@@ -344,3 +344,34 @@ fn a_test_that_is_not_async_settles_too(sandbox: Sandbox) {
     runtime.block_on(sandbox.settle()).unwrap();
     assert!(done.load(Ordering::SeqCst));
 }
+
+#[sandboxed]
+async fn an_owner_that_is_stopped_drops_its_tasks_on_any_runtime(_: Sandbox) {
+    let other = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .build()
+        .unwrap();
+    let owner = heirloom::Owner::start("import").await.unwrap();
+    let dropped = Arc::new(AtomicBool::new(false));
+    let flag = Flag(Arc::clone(&dropped));
+    let (polled, seen) = oneshot::channel();
+    let spawned = async {
+        other.spawn(async move {
+            polled.send(()).unwrap();
+            pending::<()>().await;
+            drop(flag);
+        })
+    };
+    let task = spawned.owned_by(&owner).await;
+    // Part of this test's own task: it goes on.
+    let lent = std::pin::pin!(async { seen.await.is_ok() }.owned_by(&owner));
+    assert!(lent.await);
+    owner.stop().await.unwrap();
+    assert!(dropped.load(Ordering::SeqCst));
+    let text = task.await.unwrap_err().to_string();
+    assert!(
+        text.contains("aborted by heirloom: its owner `import` has ended"),
+        "{text}"
+    );
+    other.shutdown_background();
+}

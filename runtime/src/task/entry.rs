@@ -170,15 +170,19 @@ impl Entry {
         }
     }
 
-    /// Whether it is to end now. Only what is a task of its own can: the rest is part of somebody else's.
+    /// Whether it is to end now.
     #[inline]
     pub(super) fn is_aborted(&self) -> bool {
-        self.aborted.load(Ordering::Relaxed)
-            && self.what.may_be_ended
-            && self
-                .runs_in
-                .get()
-                .is_some_and(|runs_in| runs_in.outermost && runs_in.task.is_some())
+        self.aborted.load(Ordering::Relaxed) && self.can_be_ended()
+    }
+
+    /// Only what is a task of its own can be ended: the rest is part of somebody else's.
+    pub(super) fn can_be_ended(&self) -> bool {
+        let is_task = |runs_in: &RunsIn| runs_in.outermost && runs_in.task.is_some();
+        self.what.may_be_ended
+            && self.what.kind == TaskKind::Task
+            && self.runs_in.get().is_some_and(is_task)
+            && self.state.load(Ordering::Acquire) != ASIDE
     }
 
     /// Whether it has anything to do: a thread that sleeps has not.

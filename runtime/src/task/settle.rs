@@ -23,6 +23,8 @@ pub(crate) enum Until {
     Settled,
     /// Everything has ended that is to end some time.
     Joined,
+    /// Every task has ended that was told to.
+    Aborted,
 }
 
 /// The owner whose work is waited for, and where else it may be found.
@@ -80,6 +82,22 @@ pub(crate) async fn wait(watched: Watched, until: Until, limit: Duration) -> Res
         Poll::Pending
     })
     .await
+}
+
+/// Ends the owner's tasks where they wait, as far as they are tasks of their own, and waits until nothing is left of them.
+pub(crate) async fn abort(owner: &Owner, patience: Duration) {
+    let tracker: &Tracker = owner.work();
+    tracker.abort_all();
+    if tracker.has_none_to_end() {
+        return;
+    }
+    let watched = Watched {
+        owner: owner.clone(),
+        home: None,
+        in_flight: Box::new(Vec::new),
+    };
+    // What is left uses a session that it cannot have any more, and is told so.
+    wait(watched, Until::Aborted, patience).await.ok();
 }
 
 impl Watched {
@@ -156,6 +174,7 @@ impl Look {
     fn is_reached(&self) -> bool {
         match self.until {
             Until::Joined => self.tracker().is_finished(),
+            Until::Aborted => self.tracker().has_none_to_end(),
             Until::Settled => match &self.watched.home {
                 Some((rest, home)) => rest.during(home, || self.is_quiet()).unwrap_or(false),
                 None => self.is_quiet(),
@@ -191,7 +210,7 @@ impl Look {
     }
 
     fn busy(&self, polls: &Polls) -> Busy {
-        if self.until == Until::Joined {
+        if self.until != Until::Settled {
             return Busy {
                 tasks: self.tracker().unfinished(),
                 ..Busy::default()

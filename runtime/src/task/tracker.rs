@@ -176,6 +176,13 @@ impl Tracker {
             .any(|entry| entry.is_finite())
     }
 
+    /// Whether nothing is left that can be ended from outside, besides what waits for that.
+    pub(super) fn has_none_to_end(&self) -> bool {
+        let work = self.lock();
+        let mut left = work.slots.iter().flatten();
+        !left.any(|entry| entry.can_be_ended())
+    }
+
     /// All that has not ended.
     pub(crate) fn alive(&self) -> Vec<TaskView> {
         self.views(|_| true)
