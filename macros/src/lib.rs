@@ -46,7 +46,10 @@ use proc_macro::TokenStream;
 /// | `worker_threads = n` | threads of a `"multi_thread"` runtime | tokio's |
 /// | `start_paused = true` or `false` | tokio's clock stands still, except when there is nothing left to do but wait; what PostgreSQL does in the default isolation is waited for | `false` |
 /// | `ownership_timeout = "90s"` | how long the test may keep its database, after which it is taken away; units `ms`, `s`, `m`, at most `"60m"` | `"120s"` |
-/// | `drain_timeout = "5s"` | how long the test's tasks may take to end; units `ms`, `s`, `m`, at most `"60m"` | `"5s"` |
+/// | `drain = "settle"` | at its end the test waits until nothing of it is running, woken or in flight, then drops what waits | `"settle"` |
+/// | `drain = "join"` | it waits until every task has ended, except actors, which have a name | `"settle"` |
+/// | `drain = "abort"` | it drops its tasks as they are | `"settle"` |
+/// | `drain_timeout = "5s"` | how long the test's tasks may take for that; units `ms`, `s`, `m`, at most `"60m"` | `"5s"` |
 /// | `spawns = "inherit"` or `"deny"` | whether a spawn inherits the test's owner or is a compile error | `"inherit"` |
 /// | `allow(path, ..)` | spawns that `spawns = "deny"` lets pass | none |
 /// | `crate = path` | where `heirloom` is, if renamed | `::heirloom` |

@@ -2,7 +2,8 @@
 
 #![allow(missing_docs, reason = "documented where it is defined")]
 
-pub use crate::context::{Carrier, CarrierScope, Owned};
+pub use crate::context::Carrier;
+pub use crate::task::Owned;
 pub use crate::task::work::{AnyWork, BoxedWork, ClosureWork, FutureWork, ParameterWork, work};
 pub use std::future::Future;
 pub use std::result::Result;
@@ -12,16 +13,18 @@ pub use std::{column, concat, env, file, include_str, line, module_path};
 #[cfg(feature = "sandbox")]
 pub use crate::error::Place;
 #[cfg(feature = "sandbox")]
-pub use crate::harness::{Failure, Outcome, Test, argument};
+pub use crate::harness::{Drain, Failure, Outcome, Test, argument};
 
 /// A future that belongs to whoever called the function that made it.
+#[track_caller]
 pub fn task<F: Future>(future: F) -> Owned<F> {
-    crate::owned(future)
+    crate::task::task(future)
 }
 
 /// The same for an actor of this name.
+#[track_caller]
 pub fn named_task<F: Future>(name: &'static str, future: F) -> Owned<F> {
-    crate::owned(future).named(name)
+    crate::task::task(future).named(name)
 }
 
 /// The database calls of the current owner that are under way, for heirloom's own tests of that.

@@ -39,7 +39,6 @@ impl fmt::Debug for State {
 }
 
 /// Time stands still until this is dropped.
-#[cfg(feature = "_database")]
 #[derive(Debug)]
 #[must_use]
 pub(crate) struct Hold(Clock);
@@ -51,14 +50,13 @@ impl Clock {
     }
 
     /// The runtime that has this clock.
-    #[cfg(feature = "_database")]
+    #[cfg(feature = "postgres")]
     pub(crate) fn home(&self) -> Option<Handle> {
         let state = self.state();
         state.home.as_ref().map(|(home, _)| home.clone())
     }
 
     /// Time stands still until what this gives is dropped.
-    #[cfg(feature = "_database")]
     pub(crate) fn hold(&self) -> Hold {
         self.state().holds += 1;
         Hold(self.clone())
@@ -95,7 +93,6 @@ impl Clock {
     }
 }
 
-#[cfg(feature = "_database")]
 impl Drop for Hold {
     fn drop(&mut self) {
         let mut state = self.0.state();

@@ -1,13 +1,18 @@
 //! Who is the owner right now? One look-up, several carriers.
 //!
 //! [`current`] is the only place that answers. The carriers are a scope entered on this thread (a guard, an owned
-//! future, a span), an allowance for the task or the actor that runs, and the thread itself, when it belongs to a test's
-//! runtime.
+//! future, a span), an allowance for the task or the actor that runs, what the task was born with, and the thread itself,
+//! when it belongs to a test's runtime.
 
 #[cfg(feature = "sandbox")]
 mod actor;
 #[cfg(feature = "sandbox")]
 mod allow;
+#[cfg(all(feature = "sandbox", tokio_unstable))]
+pub(crate) mod births;
+#[cfg(all(feature = "sandbox", not(tokio_unstable)))]
+#[path = "context/births_unknown.rs"]
+mod births;
 #[cfg(feature = "sandbox")]
 mod carrier;
 #[cfg(not(feature = "sandbox"))]
@@ -15,12 +20,10 @@ mod carrier;
 mod carrier;
 #[cfg(feature = "sandbox")]
 pub(crate) mod changes;
-mod extension;
 #[cfg(feature = "sandbox")]
 mod layer;
 #[cfg(feature = "sandbox")]
 mod lookup;
-mod owned;
 #[cfg(feature = "sandbox")]
 mod repeats;
 #[cfg(feature = "sandbox")]
@@ -30,10 +33,8 @@ mod span;
 #[cfg(feature = "sandbox")]
 mod stack;
 
-pub use carrier::{Carrier, CarrierScope};
-pub use extension::{ClosureExt, FutureExt};
-pub(crate) use owned::carried_fn;
-pub use owned::{Owned, owned, owned_fn};
+pub use carrier::Carrier;
+pub(crate) use carrier::CarrierScope;
 
 #[cfg(feature = "sandbox")]
 pub use self::{

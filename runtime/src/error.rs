@@ -11,6 +11,8 @@ mod place;
 #[cfg(all(feature = "sandbox", feature = "_database"))]
 mod session;
 #[cfg(feature = "sandbox")]
+mod task;
+#[cfg(feature = "sandbox")]
 pub use facts::{Asker, Ended, Refusal, Subject, Taken, Trail, Why};
 #[cfg(feature = "sandbox")]
 pub use inspection::{Inspection, OwnerView, PausedView, RepoView, SessionView};
@@ -18,6 +20,10 @@ pub use inspection::{Inspection, OwnerView, PausedView, RepoView, SessionView};
 pub use place::Place;
 #[cfg(all(feature = "sandbox", feature = "_database"))]
 pub use session::{Isolation, Kept};
+#[cfg(feature = "sandbox")]
+pub(crate) use task::panic_message;
+#[cfg(feature = "sandbox")]
+pub use task::{Busy, Panicked, TaskKind, TaskState, TaskView};
 
 /// What can go wrong between a test and its database.
 ///
@@ -293,6 +299,51 @@ pub enum Error {
         waited: std::time::Duration,
     },
 
+    /// What belongs to a test did not come to rest in time, or did not end.
+    #[cfg(feature = "sandbox")]
+    #[error("`{owner}` had not {} after {waited:?}{busy}\n\n  help: {help}", if *joined { "ended all its tasks" } else { "settled" })]
+    NotSettled {
+        /// The test.
+        owner: String,
+        /// Whether its tasks were to end; otherwise they were only to wait for something.
+        joined: bool,
+        /// How long was waited.
+        waited: std::time::Duration,
+        /// What was still busy, and where it comes from.
+        busy: Box<Busy>,
+        /// What to do.
+        help: &'static str,
+    },
+
+    /// Tasks of a test panicked, and nobody looked at it.
+    #[cfg(feature = "sandbox")]
+    #[error(
+        "{}`{owner}` panicked\n{}\n\n  help: see the panic's own message above; where it is what the test is about, take it: `sandbox.take_panics()`",
+        if panics.len() == 1 { "a task of " } else { "tasks of " },
+        lines(panics)
+    )]
+    TaskPanicked {
+        /// The test.
+        owner: String,
+        /// Which tasks, and with what.
+        panics: Vec<Panicked>,
+    },
+
+    /// A condition did not come to hold in time.
+    #[cfg(feature = "sandbox")]
+    #[error("the condition at {place} did not hold within {waited:?}, in {attempts} attempts")]
+    NeverHeld {
+        /// Where it was waited for.
+        place: Place,
+        /// How often it was tried.
+        attempts: u32,
+        /// How long, in tokio's time.
+        waited: std::time::Duration,
+        /// Why the last attempt failed.
+        #[source]
+        source: BoxError,
+    },
+
     /// A test's connections, which share one session, did something that on a server would have ended otherwise.
     #[cfg(all(feature = "sandbox", feature = "_database"))]
     #[error(
@@ -384,6 +435,12 @@ impl From<Error> for sqlx::Error {
 fn all_of(errors: &[Error]) -> String {
     let texts: Vec<String> = errors.iter().map(|error| with_causes(error)).collect();
     texts.join("\n")
+}
+
+#[cfg(feature = "sandbox")]
+fn lines(panics: &[Panicked]) -> String {
+    let lines = panics.iter().map(|panicked| format!("\n  {panicked}"));
+    lines.collect()
 }
 
 #[cfg(feature = "sandbox")]

@@ -2,12 +2,15 @@
 
 #[cfg(feature = "_database")]
 mod database;
+mod end;
 mod failure;
 mod fixture;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod run;
+mod runtime;
 mod sandbox;
+mod settle;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 #[cfg(feature = "sqlx-0_8")]
@@ -17,5 +20,5 @@ mod subscriber;
 pub use crate::error::BoxError;
 pub use failure::{Failure, Outcome};
 pub use fixture::argument;
-pub use run::Test;
+pub use run::{Drain, Test};
 pub use sandbox::{FromSandbox, Sandbox};

@@ -8,6 +8,8 @@
 )]
 
 #[cfg(feature = "sandbox")]
+mod alarm;
+#[cfg(feature = "sandbox")]
 mod clock;
 mod context;
 mod error;
@@ -19,6 +21,11 @@ mod isolation;
 mod owner;
 #[cfg(feature = "_database")]
 mod repo;
+#[cfg(all(tokio_unstable, feature = "sandbox"))]
+pub mod runtime;
+#[cfg(all(tokio_unstable, not(feature = "sandbox")))]
+#[path = "runtime_plain.rs"]
+pub mod runtime;
 mod task;
 #[cfg(feature = "sandbox")]
 mod unique;
@@ -26,12 +33,14 @@ mod unique;
 #[doc(hidden)]
 pub mod __private;
 
-pub use context::{ClosureExt, FutureExt, Owned, owned, owned_fn};
 pub use error::Error;
 #[cfg(feature = "macros")]
 pub use heirloom_macros::{deny_unowned_spawns, owned_task, sandboxed, test, unowned};
 #[cfg(feature = "_database")]
 pub use repo::{OrphanPolicy, Repo, Supported};
+pub use task::Envelope;
+
+pub use task::{ClosureExt, FutureExt, Owned, owned, owned_fn};
 
 #[cfg(feature = "sandbox")]
 pub use sandbox::*;
@@ -44,10 +53,10 @@ mod sandbox {
         with_current,
     };
     pub use crate::error::{
-        Asker, Ended, Inspection, OwnerView, PausedView, Place, Refusal, RepoView, SessionView,
-        Subject, Taken, Trail, Why,
+        Asker, Busy, Ended, Inspection, OwnerView, Panicked, PausedView, Place, Refusal, RepoView,
+        SessionView, Subject, Taken, TaskKind, TaskState, TaskView, Trail, Why,
     };
-    pub use crate::harness::{BoxError, FromSandbox, Outcome, Sandbox, Test};
+    pub use crate::harness::{BoxError, Drain, FromSandbox, Outcome, Sandbox, Test};
     #[cfg(feature = "_database")]
     pub use crate::isolation::{Isolation, IsolationLevel, Kept};
     #[cfg(feature = "_database")]
@@ -55,5 +64,6 @@ mod sandbox {
     pub use crate::owner::{Life, Owner, OwnerId, Token, inspect};
     #[cfg(feature = "_database")]
     pub use crate::repo::{CheckoutRequest, Mode, StartOwner, StartedOwner, unboxed};
+    pub use crate::task::{Condition, eventually, eventually_within};
     pub use crate::unique::unique;
 }

@@ -103,7 +103,7 @@ struct Inner {
     started_at: Place,
     token: Token,
     clock: Clock,
-    attachment: attachment::Slot,
+    slots: attachment::Slots,
 }
 
 /// What is attached guards itself with locks that survive a panic.
@@ -119,7 +119,7 @@ impl Owner {
             started_at,
             token: Token::random(),
             clock: Clock::start(),
-            attachment: attachment::Slot::default(),
+            slots: attachment::Slots::default(),
         }));
         DIRECTORY.write(|registry| registry.start(owner.id(), owner.clone()));
         owner

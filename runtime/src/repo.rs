@@ -22,8 +22,6 @@ mod start;
 #[cfg(all(test, feature = "sandbox"))]
 mod tests;
 #[cfg(feature = "sandbox")]
-mod timeouts;
-#[cfg(feature = "sandbox")]
 mod unboxed;
 #[cfg(feature = "sandbox")]
 mod user;

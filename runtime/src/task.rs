@@ -1,3 +1,39 @@
-//! What `#[owned_task]` and `#[sandboxed]` do with the work that is handed to a `spawn`.
+//! Work that belongs to an owner: how it is wrapped, who keeps count of it, and when it is over; messages that are handled
+//! as their sender's.
 
+#[cfg(feature = "sandbox")]
+mod entry;
+mod envelope;
+#[cfg(feature = "sandbox")]
+mod eventually;
+mod extension;
+mod owned;
+#[cfg(feature = "sandbox")]
+mod rest;
+#[cfg(feature = "sandbox")]
+mod settle;
+#[cfg(feature = "sandbox")]
+mod thread;
+#[cfg(feature = "sandbox")]
+mod tracked;
+#[cfg(not(feature = "sandbox"))]
+#[path = "task/tracked_plain.rs"]
+mod tracked;
+#[cfg(feature = "sandbox")]
+mod tracker;
 pub(crate) mod work;
+
+pub use envelope::Envelope;
+pub use extension::{ClosureExt, FutureExt};
+pub(crate) use owned::task;
+pub use owned::{Owned, owned, owned_fn};
+
+#[cfg(feature = "sandbox")]
+pub(crate) use self::{
+    rest::Rest,
+    settle::{InFlight, SETTLE_TIMEOUT, Until, Watched, abort, wait},
+    tracked::Tracked,
+    tracker::Tracker,
+};
+#[cfg(feature = "sandbox")]
+pub use eventually::{Condition, eventually, eventually_within};

@@ -2,7 +2,7 @@
 
 #![cfg(not(feature = "sandbox"))]
 
-use heirloom::{ClosureExt as _, FutureExt as _, owned, owned_fn};
+use heirloom::{ClosureExt as _, Envelope, FutureExt as _, owned, owned_fn};
 use std::sync::mpsc;
 use tracing::{Span, error_span};
 
@@ -54,6 +54,20 @@ fn owned_work_is_dropped_in_the_span_it_was_made_in() {
         let held = OnDrop(told);
         drop(request.in_scope(|| owned(async move { drop(held) })));
         assert_eq!(tell.recv().expect("told").id(), request.id());
+    });
+}
+
+#[test]
+fn an_envelope_keeps_the_span_of_its_sender() {
+    with_subscriber(|| {
+        let request = error_span!("request");
+        let (first, second) = request.in_scope(|| (Envelope::new("a"), Envelope::new("b")));
+        assert_eq!((*first.message(), *second.message()), ("a", "b"));
+        let handled = first.handle(async |message| (message, Span::current()));
+        for (_, seen) in [block_on(handled), second.open(|it| (it, Span::current()))] {
+            assert_eq!(seen.id(), request.id());
+        }
+        assert!(Span::current().is_none());
     });
 }
 

@@ -1,9 +1,10 @@
 //! `&REPO` goes where `&pool` goes, and belongs to whoever uses it.
 
 use heirloom::{Error, Mode, Repo, Sandbox};
-use heirloom_tests::test;
+use heirloom_tests::{failure_of, test};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Acquire, Executor, Row as _, Sqlite, SqlitePool};
+use std::time::Duration;
 
 static REPO: Repo<Sqlite> = Repo::new();
 
@@ -131,12 +132,16 @@ fn an_owner_whose_test_ended_is_named() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let mut outlives = None;
     let late = &mut outlives;
-    drop(test("story::leaves_a_task").run(|_: Sandbox| async move {
-        *late = Some(heirloom::owned(async {
-            sqlx::query(COUNT).fetch_one(&REPO).await.map(drop)
-        }));
-        Ok(())
-    }));
+    let test = test("story::leaves_a_task").drain_timeout(Duration::from_millis(20));
+    let text = failure_of(|| {
+        test.run(|_: Sandbox| async move {
+            *late = Some(heirloom::owned(async {
+                sqlx::query(COUNT).fetch_one(&REPO).await.map(drop)
+            }));
+            Ok(())
+        })
+    });
+    assert!(text.contains("had not settled after 20ms"), "{text}");
     let error = runtime.block_on(outlives.expect("set")).expect_err("ended");
     let ended = Error::from_sqlx(&error).expect("downcast");
     assert!(matches!(ended, Error::OwnerEnded { .. }));

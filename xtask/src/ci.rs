@@ -2,7 +2,7 @@
 
 use crate::step::{Result, Step};
 use crate::test::{self, FEATURES, with_features};
-use crate::{production, tools};
+use crate::{production, tools, unstable};
 
 pub(crate) fn run() -> Result {
     tools::install_missing()?;
@@ -13,6 +13,7 @@ pub(crate) fn run() -> Result {
         let command = with_features("clippy --package heirloom --all-targets", features);
         Step::cargo(&format!("{command} -- -D warnings")).run()?;
     }
+    unstable::clippy()?;
     Step::cargo("doc --workspace --no-deps")
         .env("RUSTDOCFLAGS", "-D warnings")
         .run()?;

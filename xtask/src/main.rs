@@ -7,6 +7,7 @@ mod python;
 mod step;
 mod test;
 mod tools;
+mod unstable;
 mod with_servers;
 
 use std::process::ExitCode;

@@ -2,7 +2,7 @@
 
 use crate::postgres::{Databases, Server};
 use crate::step::{Result, Step};
-use crate::{python, tools};
+use crate::{python, tools, unstable};
 
 /// The features that an application can have of heirloom without those of its tests, and the other way round. The
 /// workspace's own build has all of them.
@@ -34,6 +34,7 @@ pub(crate) fn run_all() -> Result {
     run("test --workspace")?;
     // The same story on the other database.
     run("test --package guestbook --features postgres")?;
+    unstable::test()?;
     for features in FEATURES {
         // The examples in the documentation are on SQLite; with all targets named, they are left out.
         let without_examples = features.contains("postgres") && !features.contains("sqlite");

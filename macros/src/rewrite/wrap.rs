@@ -179,10 +179,12 @@ impl Wrap<'_> {
         let unused = allow(&quote!(unused_imports));
         let choice = quote_spanned!(span=> (&&&&&#ctx::__private::work(&#work)).__heirloom_kind());
         let wrapped = match self.heir {
-            Heir::Caller => quote_spanned!(span=> #choice.wrap(#work)),
-            Heir::Actor(name) => quote_spanned!(span=> #choice.wrap_named(#work, #name)),
-            Heir::Nobody(why) => quote_spanned!(span=> #choice.exempt(#work, #why)),
+            Heir::Caller => quote_spanned!(arg.span()=> .wrap(#work)),
+            Heir::Actor(name) => quote_spanned!(arg.span()=> .wrap_named(#work, #name)),
+            Heir::Nobody(why) => quote_spanned!(arg.span()=> .exempt(#work, #why)),
         };
+        // The call alone is as if it were written there, so that it knows its place.
+        let wrapped = quote!(#choice #wrapped);
         let mut wrapping: ExprMatch = parse_quote_spanned! {span=>
             match () {
                 #work => {
@@ -226,12 +228,13 @@ impl Wrap<'_> {
             closure.capture.get_or_insert_with(Default::default);
         }
         let borrows = site.work == Work::Many && closure.capture.is_none();
-        let entered = self.entered(&match (borrows, closure.capture) {
+        let at = closure.span();
+        let handed_on = match (borrows, closure.capture) {
             (true, _) => quote!(::core::clone::Clone::clone(&*#carrier)),
             (_, Some(_)) => quote!(::core::clone::Clone::clone(&#carrier)),
             (_, None) => carrier.to_token_stream(),
-        });
-        let at = closure.span();
+        };
+        let entered = entered(&handed_on, at);
         *closure.body = self.closure_body(&closure, entered, returns_future);
         if borrows {
             return Some((closure.into_token_stream(), true));
@@ -246,7 +249,7 @@ impl Wrap<'_> {
         // What is wrong with the closure is wrong with the one around it: both are reported at the same place.
         let span = Span::mixed_site().located_at(closure.span());
         let (carrier, work, scope) = (local("carrier"), local("work"), local("scope"));
-        let (ctx, capture) = (self.ctx, self.capture());
+        let capture = self.capture();
         let lints = allow(&quote!(unused_mut, clippy::redundant_closure));
         let called = parse_quote_spanned!(span=> #work());
         let called = if returns_future {
@@ -254,12 +257,13 @@ impl Wrap<'_> {
         } else {
             self.by_name(&called, &ReturnType::Default)
         };
+        let enter = enter(closure.span());
         let content = quote_spanned! {span=>
             let #carrier = #capture;
             #lints
             let mut #work = #closure;
             move || {
-                let #scope = #ctx::__private::Carrier::enter_once(::core::clone::Clone::clone(&#carrier));
+                let #scope = ::core::clone::Clone::clone(&#carrier) #enter;
                 #called
             }
         };
@@ -297,7 +301,7 @@ impl Wrap<'_> {
     fn callback(&self, arg: &Expr) -> TokenStream {
         let (carrier, callback, input) = (local("carrier"), local("callback"), local("input"));
         let captured = self.captured(&carrier);
-        let entered = self.entered(&carrier);
+        let entered = entered(&carrier, arg.span());
         let task = in_block(entered, self.by_trait(&parse_quote!(#callback(#input))));
         quote!({
             #captured
@@ -318,13 +322,17 @@ impl Wrap<'_> {
             Heir::Nobody(why) => quote!(#ctx::__private::Carrier::unowned(#why)),
         }
     }
+}
 
-    /// Enters the carrier until the end of the block.
-    fn entered(&self, carrier: &impl ToTokens) -> Stmt {
-        let ctx = self.ctx;
-        let scope = local("scope");
-        parse_quote!(let #scope = #ctx::__private::Carrier::enter_once(#carrier);)
-    }
+/// Enters the carrier until the end of the block.
+fn entered(carrier: &impl ToTokens, at: Span) -> Stmt {
+    let (scope, enter) = (local("scope"), enter(at));
+    parse_quote!(let #scope = #carrier #enter;)
+}
+
+/// The call that does it, as if it were written there, so that it knows its place.
+fn enter(at: Span) -> TokenStream {
+    quote_spanned!(at=> .enter_work())
 }
 
 /// Where an expression begins and ends.

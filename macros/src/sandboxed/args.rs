@@ -18,6 +18,7 @@ const NAMES: &[&str] = &[
     "worker_threads",
     "start_paused",
     "ownership_timeout",
+    "drain",
     "drain_timeout",
     "spawns",
     "allow",
@@ -39,6 +40,7 @@ pub(super) struct Args {
     /// In milliseconds.
     pub(super) ownership_timeout: Option<u64>,
     /// In milliseconds.
+    pub(super) drain: Option<Drain>,
     pub(super) drain_timeout: Option<u64>,
     pub(super) spawns: Option<(LitStr, Spawns)>,
     pub(super) allow: Option<(Ident, Vec<Path>)>,
@@ -60,6 +62,14 @@ pub(super) enum Isolation {
 pub(super) enum Flavor {
     CurrentThread,
     MultiThread,
+}
+
+/// What the end of the test does about what is still running.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Drain {
+    Settle,
+    Join,
+    Abort,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -92,6 +102,7 @@ impl Args {
             "worker_threads" => self.worker_threads = Some((name, worker_threads(argument)?)),
             "start_paused" => self.start_paused = start_paused(argument)?.then_some(name),
             "ownership_timeout" => self.ownership_timeout = Some(duration(argument, OWNERSHIP)?),
+            "drain" => self.drain = Some(drain(argument)?),
             "drain_timeout" => self.drain_timeout = Some(duration(argument, DRAIN)?),
             "spawns" => self.spawns = Some(spawns(argument)?),
             "allow" => self.allow = Some((name, allow(argument)?)),
@@ -213,6 +224,15 @@ fn start_paused(argument: &Argument) -> syn::Result<bool> {
     argument
         .assigned("start_paused = true")
         .map(|flag: LitBool| flag.value)
+}
+
+fn drain(argument: &Argument) -> syn::Result<Drain> {
+    let choices = [
+        ("settle", Drain::Settle),
+        ("join", Drain::Join),
+        ("abort", Drain::Abort),
+    ];
+    choice(argument, &choices).map(|(_, drain)| drain)
 }
 
 fn flavor(argument: &Argument) -> syn::Result<Flavor> {

@@ -1,6 +1,6 @@
 //! Writes the test. Everything here has been checked.
 
-use super::args::{Args, Flavor, Isolation, Migrations};
+use super::args::{Args, Drain, Flavor, Isolation, Migrations};
 use super::rstest::{self, Future};
 use crate::ctx::{Ctx, allow, local, local_at};
 use crate::item::{as_typed, is_named, returns_unit};
@@ -224,6 +224,12 @@ fn options(ctx: &Ctx, args: &Args) -> Vec<TokenStream> {
     }
     if let Some(millis) = args.ownership_timeout {
         options.push(quote!(ownership_timeout(#ctx::__private::Duration::from_millis(#millis))));
+    }
+    match args.drain {
+        // The default.
+        None | Some(Drain::Settle) => {}
+        Some(Drain::Join) => options.push(quote!(drain(#ctx::__private::Drain::Join))),
+        Some(Drain::Abort) => options.push(quote!(drain(#ctx::__private::Drain::Abort))),
     }
     if let Some(millis) = args.drain_timeout {
         options.push(quote!(drain_timeout(#ctx::__private::Duration::from_millis(#millis))));

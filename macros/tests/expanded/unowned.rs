@@ -43,9 +43,7 @@ fn marked() -> impl ::core::future::Future<Output = ()> {
                             "a whole block",
                         );
                         |scope| {
-                            let __heirloom_scope = ::heirloom::__private::Carrier::enter_once(
-                                __heirloom_carrier,
-                            );
+                            let __heirloom_scope = __heirloom_carrier.enter_work();
                             work(scope)
                         }
                     });

@@ -5,22 +5,29 @@ use crate::owner::{ActorId, DIRECTORY, OwnerId};
 
 /// An actor that runs until this is dropped.
 #[derive(Debug)]
-pub(super) struct Actor(ActorId);
+pub(super) struct Actor {
+    id: ActorId,
+    name: &'static str,
+}
 
 impl Actor {
     pub(super) fn starts(name: &'static str, born: Option<OwnerId>) -> Self {
-        let actor = Self(DIRECTORY.write(|registry| registry.actor_starts(name, born)));
+        let id = DIRECTORY.write(|registry| registry.actor_starts(name, born));
         changes::happened();
-        actor
+        Self { id, name }
     }
 
     pub(super) fn id(&self) -> ActorId {
-        self.0
+        self.id
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        self.name
     }
 }
 
 impl Drop for Actor {
     fn drop(&mut self) {
-        DIRECTORY.write(|registry| registry.actor_ends(self.0));
+        DIRECTORY.write(|registry| registry.actor_ends(self.id));
     }
 }

@@ -44,7 +44,7 @@ impl Carrier {
     }
 
     /// Carries this owner, and the current span.
-    pub(super) fn of(owner: &Owner) -> Self {
+    pub(crate) fn of(owner: &Owner) -> Self {
         Self::with_span(owner, Span::current())
     }
 
@@ -86,6 +86,19 @@ impl Carrier {
             birth: true,
             actor: None,
         }
+    }
+
+    /// Whose it makes what it is entered for.
+    pub(crate) fn owner(&self) -> Option<&Owner> {
+        match &self.claim {
+            Some(Claim::Owned(owner, _)) => Some(owner),
+            _ => None,
+        }
+    }
+
+    /// The actor whose work it is entered for.
+    pub(crate) fn actor_name(&self) -> Option<&'static str> {
+        self.actor.as_ref().map(|actor| actor.name())
     }
 
     /// Enters both until the guard is dropped. The owner is entered last, so it wins over the span's.

@@ -3,6 +3,7 @@
 //! Thread-locals, read on every look-up: nothing here allocates after the first entries or runs foreign code while
 //! borrowed.
 
+use super::births;
 use crate::error::Place;
 use crate::owner::{ActorId, DIRECTORY, Owner, Role, Task};
 use std::cell::{Cell, RefCell};
@@ -139,8 +140,8 @@ pub(super) fn claim() -> Option<Claim> {
 /// The same for a look at it, which may clone what it sees and nothing else: the thread-local is borrowed meanwhile.
 #[inline]
 pub(super) fn with_claim<R>(look: impl Fn(&Claim) -> R) -> Option<R> {
-    if DIRECTORY.has_allowances() {
-        return claim_with_allowances().as_ref().map(look);
+    if DIRECTORY.has_allowances() || births::any() {
+        return claim_in_task().as_ref().map(look);
     }
     let innermost = ENTERED.try_with(|entered| match entered.borrow().last() {
         Some(Entry { claim, .. }) if !matches!(claim, Claim::Nobody) => Some(look(claim)),
@@ -151,40 +152,42 @@ pub(super) fn with_claim<R>(look: impl Fn(&Claim) -> R) -> Option<R> {
         .or_else(|| thread_claim().as_ref().map(look))
 }
 
-fn known(innermost: Option<Claim>) -> Option<Claim> {
-    match innermost {
-        Some(Claim::Nobody) | None => thread_claim(),
-        claim => claim,
-    }
-}
-
 fn thread_claim() -> Option<Claim> {
     thread_owner().map(|owner| Claim::Owned(owner, Role::Heir))
 }
 
-/// The same where somebody is allowed something.
-fn claim_with_allowances() -> Option<Claim> {
+/// The same where it matters which task is running: somebody is allowed something, or tasks are known by their births.
+fn claim_in_task() -> Option<Claim> {
     let task = tokio::task::try_id();
     let Innermost {
         claim,
+        here,
         in_scope,
         actor,
     } = ENTERED
         .try_with(|entered| Innermost::of(&entered.borrow(), task))
         .ok()?;
     // A scope inside the task is closer than what the task as a whole is allowed.
-    let task = task.filter(|_| !in_scope);
-    let allowed = (task.is_some() || actor.is_some())
-        .then(|| DIRECTORY.allowed(task, actor))
+    let allowable = task.filter(|_| !in_scope);
+    let allowed = (DIRECTORY.has_allowances() && (allowable.is_some() || actor.is_some()))
+        .then(|| DIRECTORY.allowed(allowable, actor))
         .flatten();
-    let allowed = allowed.map(|owner| Claim::Owned(owner, Role::Allowed));
-    allowed.or_else(|| known(claim))
+    if let Some(owner) = allowed {
+        return Some(Claim::Owned(owner, Role::Allowed));
+    }
+    match claim.filter(|claim| !matches!(claim, Claim::Nobody)) {
+        Some(claim) if here => Some(claim),
+        // What the task was born with is closer than what was entered around it, by whoever polls it.
+        around => births::of(task).or(around).or_else(thread_claim),
+    }
 }
 
 /// What is known of the innermost entry.
 struct Innermost {
     claim: Option<Claim>,
-    /// It was entered inside this task, and is not what the task was born as.
+    /// It was entered inside this task.
+    here: bool,
+    /// The same, and it is not what the task was born as.
     in_scope: bool,
     actor: Option<ActorId>,
 }
@@ -194,6 +197,7 @@ impl Innermost {
         let Some((last, outer)) = entered.split_last() else {
             return Self {
                 claim: None,
+                here: false,
                 in_scope: false,
                 actor: None,
             };
@@ -202,6 +206,7 @@ impl Innermost {
         let born = last.birth && !outer.last().is_some_and(here);
         Self {
             claim: Some(last.claim.clone()),
+            here: here(last),
             in_scope: here(last) && !born,
             // An actor that runs inside another task is that actor still; one further out is not this code.
             actor: last.actor.filter(|_| here(last)),

@@ -1,13 +1,11 @@
 //! The look-up, carrier by carrier: who is current, and in which order.
 
-use super::{
-    ClosureExt, FutureExt, SpanExt, current, layer, mark_this_thread, owned, owned_fn,
-    require_current,
-};
+use super::{SpanExt, current, layer, mark_this_thread, require_current};
 use crate::context::CarrierError;
 use crate::error::Error;
 use crate::error::Place;
 use crate::owner::Owner;
+use crate::task::{ClosureExt, FutureExt, owned, owned_fn};
 use std::sync::{Arc, Mutex};
 use tracing::{Span, error_span, trace_span};
 use tracing_subscriber::prelude::*;

@@ -153,9 +153,9 @@ impl Ended {
 
     pub(crate) fn help(&self) -> &'static str {
         if self.by.is_some() {
-            "end what uses its sessions (await or abort it) before you stop the owner"
+            "end what uses its sessions (await or abort it) before you stop the owner\n    or: if it serves several owners: pass the caller along with each message: send `heirloom::Envelope::new(message)`, and work on it as the caller's, `envelope.handle(..)`"
         } else {
-            "let the test end its tasks and threads (await or abort them) before it returns"
+            "let the test end its tasks and threads (await or abort them) before it returns\n    or: if it serves several tests: pass the caller along with each message: send `heirloom::Envelope::new(message)`, and work on it as the caller's, `envelope.handle(..)`"
         }
     }
 }

@@ -12,6 +12,8 @@ use crate::repo::{
 use sqlx::Database as _;
 use sqlx::migrate::Migrator;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 /// From the attribute's arguments.
@@ -217,4 +219,13 @@ pub(super) fn checkin(owner: &Owner, failed: bool, patience: Duration) -> Vec<Bo
         errors.extend(done.errors.into_iter().map(BoxError::from));
     }
     errors
+}
+
+/// The database calls of an owner that are in flight. Nothing of it waits.
+pub(super) fn in_flight(owner: &Owner) -> Vec<String> {
+    let mut asked = pin!(crate::repo::in_flight(owner));
+    match asked.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(calls) => calls,
+        Poll::Pending => vec!["a session that does not tell".to_owned()],
+    }
 }

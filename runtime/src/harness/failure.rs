@@ -2,7 +2,6 @@
 
 use crate::error::Place;
 use crate::error::{BoxError, with_causes};
-use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt::Write as _;
 use std::process::{ExitCode, Termination};
@@ -55,11 +54,4 @@ impl Termination for Outcome {
     fn report(self) -> ExitCode {
         self.0
     }
-}
-
-/// What somebody panicked with.
-pub(super) fn message(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("with a value that is not text")
 }

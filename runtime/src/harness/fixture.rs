@@ -1,9 +1,10 @@
 //! What every test can ask for in its arguments, whatever its database.
 
-use super::failure::{Failure, message};
+use super::failure::Failure;
 use super::sandbox::{FromSandbox, Sandbox};
 use crate::error::BoxError;
 use crate::error::Place;
+use crate::error::panic_message;
 use crate::owner::Owner;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -44,7 +45,7 @@ pub fn argument<'a, T: FromSandbox + 'a>(
             // A test that should panic waits for its own panic, not for one of its fixtures'.
             Err(panic) => Err(failed(
                 "panicked",
-                message(panic.as_ref()).to_owned().into(),
+                panic_message(panic.as_ref()).to_owned().into(),
             )),
         }
     })

@@ -1,17 +1,18 @@
 //! One test from start to end: owner, runtime, arguments, body, teardown, checkin, report.
 
-use super::failure::{Failure, Outcome, message};
-use super::sandbox::{Hook, Sandbox};
+use super::failure::{Failure, Outcome};
+use super::runtime::{Flavor, TestRuntime};
+use super::sandbox::Sandbox;
 use super::subscriber;
 use crate::clock::Clock;
-use crate::context::{Carrier, Owned, mark_this_thread, mark_thread, owner_span};
-use crate::error::{BoxError, Error, Place};
+use crate::context::{Carrier, mark_this_thread, owner_span};
+use crate::error::Place;
 use crate::owner::Owner;
+use crate::task::{Owned, SETTLE_TIMEOUT, Tracked};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::process::{ExitCode, Termination};
-use std::time::{Duration, Instant};
-use tokio::runtime::{Builder, Runtime};
+use std::time::Duration;
 
 /// One test, by hand: what `#[sandboxed]` writes.
 ///
@@ -27,20 +28,32 @@ use tokio::runtime::{Builder, Runtime};
 #[must_use = "a test does nothing until it is run"]
 pub struct Test {
     name: String,
-    at: Place,
+    pub(super) at: Place,
     manifest_dir: &'static str,
     worker_threads: Option<usize>,
     multi_thread: bool,
     /// Until it is said otherwise, time goes on.
     clock: Option<Clock>,
-    drain_timeout: Duration,
+    pub(super) drain: Drain,
+    pub(super) drain_timeout: Duration,
     should_panic: bool,
     #[cfg(feature = "_database")]
     pub(super) database: super::database::Database,
 }
 
-/// How long the end of a test waits for what the test left running. From the design's settle limit.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// What the end of a test does about what it left running.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Drain {
+    /// Waits until nothing is running, woken, or in flight, as [`Sandbox::settle`] does. What then waits for something is
+    /// dropped: servers, actors, timers.
+    #[default]
+    Settle,
+    /// Waits until every owned task has ended, except actors, as [`Sandbox::join`] does.
+    Join,
+    /// Waits for nothing: what runs is dropped at its next `.await`.
+    Abort,
+}
 
 impl Test {
     /// A test that is written here.
@@ -68,7 +81,8 @@ impl Test {
             worker_threads: None,
             multi_thread: false,
             clock: None,
-            drain_timeout: DRAIN_TIMEOUT,
+            drain: Drain::Settle,
+            drain_timeout: SETTLE_TIMEOUT,
             should_panic: false,
             #[cfg(feature = "_database")]
             database: super::database::Database::default(),
@@ -102,7 +116,14 @@ impl Test {
         self
     }
 
-    /// Sets how long the end of the test waits for threads and connections it left behind. Default 5 s.
+    /// Sets what the end of the test does about what it left running. Default [`Drain::Settle`].
+    pub fn drain(mut self, drain: Drain) -> Self {
+        self.drain = drain;
+        self
+    }
+
+    /// Sets how long the end of the test waits: for its tasks to settle, then for threads, then for connections it left
+    /// behind. Default 5 s.
     pub fn drain_timeout(mut self, patience: Duration) -> Self {
         self.drain_timeout = patience;
         self
@@ -128,7 +149,7 @@ impl Test {
     {
         self.run_on(|runtime, sandbox, carrier| {
             let body = async { body(sandbox).await.map(Termination::report) };
-            runtime.block_on(Owned::new(body, carrier.clone()))
+            runtime.block_on(part_of_the_test(body, carrier))
         })
     }
 
@@ -153,7 +174,7 @@ impl Test {
         };
         test.run_on(|runtime, sandbox, carrier| {
             let fixtures = async { fixtures(sandbox).await };
-            let arguments = runtime.block_on(Owned::new(fixtures, carrier.clone()))?;
+            let arguments = runtime.block_on(part_of_the_test(fixtures, carrier))?;
             let _runtime = runtime.enter();
             let _entered = carrier.enter();
             Ok(body(arguments).report())
@@ -162,7 +183,7 @@ impl Test {
 
     fn run_on(
         self,
-        body: impl FnOnce(&Runtime, Sandbox, &Carrier) -> Result<ExitCode, Failure>,
+        body: impl FnOnce(&TestRuntime, Sandbox, &Carrier) -> Result<ExitCode, Failure>,
     ) -> Outcome {
         subscriber::install();
         #[cfg(feature = "_database")]
@@ -184,16 +205,14 @@ impl Test {
         };
         #[cfg(feature = "_database")]
         super::database::lives_on(&owner, runtime.handle().id(), self.clock.as_ref());
-        let sandbox = Sandbox::new(owner.clone());
+        let sandbox = Sandbox::new(owner.clone(), runtime.home());
         let carrier = Carrier::with_span(&owner, owner_span(&owner));
         let ended = catch_unwind(AssertUnwindSafe(|| {
             body(&runtime, sandbox.clone(), &carrier)
         }));
-        let mut failures = self.tear_down(&runtime, &sandbox, &carrier);
-        owner.close(self.at, None);
-        failures.extend(self.stop(runtime, &owner));
-        failures.extend(too_late(&sandbox));
-        let failed = !failures.is_empty() || !self.went_as_planned(&ended);
+        let passed = self.went_as_planned(&ended);
+        let mut failures = self.end(runtime, &sandbox, &carrier, passed);
+        let failed = !failures.is_empty() || !passed;
         failures.extend(self.checkin(&owner, failed));
         drop(ends);
         drop(marked);
@@ -208,67 +227,13 @@ impl Test {
         }
     }
 
-    fn runtime(&self, owner: &Owner) -> std::io::Result<Runtime> {
-        let mut builder = if self.multi_thread {
-            Builder::new_multi_thread()
+    fn runtime(&self, owner: &Owner) -> std::io::Result<TestRuntime> {
+        let flavor = if self.multi_thread {
+            Flavor::MultiThread(self.worker_threads)
         } else {
-            Builder::new_current_thread()
+            Flavor::CurrentThread
         };
-        if let Some(workers) = self.worker_threads {
-            builder.worker_threads(workers);
-        }
-        let heir = owner.clone();
-        if let Some(clock) = self.clock.clone() {
-            builder.start_paused(true);
-            builder.on_thread_park(move || clock.before_rest());
-        }
-        let runtime = builder
-            .enable_all()
-            .thread_name(owner.name())
-            .on_thread_start(move || mark_thread(heir.clone()))
-            .build()?;
-        if let Some(clock) = &self.clock {
-            clock.set_home(runtime.handle().clone());
-        }
-        Ok(runtime)
-    }
-
-    /// Runs what was registered for the end, each by itself, as the owner.
-    fn tear_down(&self, runtime: &Runtime, sandbox: &Sandbox, carrier: &Carrier) -> Vec<Failure> {
-        let mut failures = Vec::new();
-        while let Some(Hook { at, run }) = sandbox.next_hook() {
-            let patience = self.drain_timeout;
-            let ran = catch_unwind(AssertUnwindSafe(|| {
-                let hook = async { tokio::time::timeout(patience, run()).await };
-                runtime.block_on(Owned::new(hook, carrier.clone()))
-            }));
-            let error: BoxError = match ran {
-                Ok(Ok(Ok(()))) => continue,
-                Ok(Ok(Err(error))) => error,
-                Ok(Err(_)) => format!(
-                    "it was still running after {patience:?}\n\n  help: let it end, or raise `drain_timeout`"
-                )
-                .into(),
-                Err(panic) => format!("it panicked: {}", message(panic.as_ref())).into(),
-            };
-            failures.push(Failure::new("teardown", Some(at), error));
-        }
-        failures
-    }
-
-    /// Ends the test's tasks: they are dropped where they are parked, blocking ones are waited for.
-    fn stop(&self, runtime: Runtime, owner: &Owner) -> Option<Failure> {
-        if let Some(clock) = &self.clock {
-            clock.end();
-        }
-        let started = Instant::now();
-        runtime.shutdown_timeout(self.drain_timeout);
-        let waited = started.elapsed();
-        (waited >= self.drain_timeout).then(|| {
-            let what = "a `spawn_blocking` task, a task that never yields, or a slow `Drop`";
-            let error = Error::still_held(owner.name(), what.to_owned(), self.drain_timeout);
-            Failure::new("the end of the test", Some(self.at), error)
-        })
+        TestRuntime::build(owner, flavor, self.clock.clone())
     }
 
     /// Fails the test with what came first; all of it is printed.
@@ -316,6 +281,12 @@ impl Test {
     }
 }
 
+/// The test's own code: everything else is waited for by it, so nobody waits for it.
+pub(super) fn part_of_the_test<F: Future>(future: F, carrier: &Carrier) -> Owned<F> {
+    let tracked = carrier.owner().map(Tracked::root);
+    Owned::new(future, carrier.clone(), tracked.unwrap_or_default())
+}
+
 /// Ends the owner, whatever happens to the test: if it never got as far as giving its sessions back, they are let go.
 struct Ends(Owner);
 
@@ -330,16 +301,6 @@ impl Drop for Ends {
 
 /// How the body ended: with an exit code, without having run because a fixture failed, or in a panic.
 type Ended = std::thread::Result<Result<ExitCode, Failure>>;
-
-/// A hook that was registered while the test's tasks were dropped has no runtime to run on any more.
-fn too_late(sandbox: &Sandbox) -> Vec<Failure> {
-    let mut failures = Vec::new();
-    while let Some(hook) = sandbox.next_hook() {
-        let error = "registered after the teardown, while the test's tasks were being dropped";
-        failures.push(Failure::new("teardown", Some(hook.at), error));
-    }
-    failures
-}
 
 /// A test's name, with the case when it is one of several: rstest makes one function of them all, but libtest runs each on
 /// a thread that is named after it.

@@ -1,5 +1,6 @@
 //! The running test, as its fixtures see it, and what makes a fixture.
 
+use super::runtime::Home;
 use crate::error::{BoxError, Inspection, Place};
 use crate::owner::Owner;
 use std::fmt;
@@ -14,6 +15,7 @@ pub struct Sandbox(Arc<Inner>);
 
 struct Inner {
     owner: Owner,
+    home: Home,
     teardown: Mutex<Vec<Hook>>,
 }
 
@@ -30,9 +32,10 @@ impl UnwindSafe for Sandbox {}
 impl RefUnwindSafe for Sandbox {}
 
 impl Sandbox {
-    pub(super) fn new(owner: Owner) -> Self {
+    pub(super) fn new(owner: Owner, home: Home) -> Self {
         Self(Arc::new(Inner {
             owner,
+            home,
             teardown: Mutex::default(),
         }))
     }
@@ -95,6 +98,14 @@ impl Sandbox {
             at: Location::caller().into(),
             run: Box::new(move || Box::pin(hook())),
         });
+    }
+
+    pub(super) fn home(&self) -> &Home {
+        &self.0.home
+    }
+
+    pub(super) fn has_hooks(&self) -> bool {
+        !self.hooks().is_empty()
     }
 
     pub(super) fn next_hook(&self) -> Option<Hook> {

@@ -1,4 +1,4 @@
-//! What a room above keeps for an owner. The type is that room's.
+//! What rooms above keep for an owner. The types are those rooms'.
 
 use super::Owner;
 use crate::error::SessionView;
@@ -6,7 +6,10 @@ use std::any::Any;
 use std::sync::OnceLock;
 
 #[derive(Default)]
-pub(super) struct Slot(OnceLock<Box<dyn Attached>>);
+pub(super) struct Slots {
+    sessions: OnceLock<Box<dyn Attached>>,
+    work: OnceLock<Box<dyn Any + Send + Sync>>,
+}
 
 /// What can be attached: it tells what people want to see of it.
 pub(crate) trait Attached: Any + Send + Sync {
@@ -14,28 +17,34 @@ pub(crate) trait Attached: Any + Send + Sync {
     fn sessions(&self) -> Vec<SessionView>;
 }
 
+const ONE_ROOM: &str = "each slot of an owner belongs to one room: heirloom's bug";
+
 impl Owner {
-    /// What the room above keeps for this owner; made on first use.
+    /// What the repos' room keeps for this owner; made on first use.
     ///
     /// # Panics
     ///
     /// When two rooms attach different types, which is heirloom's bug.
     #[cfg(feature = "_database")]
     pub(crate) fn attachment<T: Attached + Default>(&self) -> &T {
-        let attached: &dyn Any = self
-            .0
-            .attachment
-            .0
-            .get_or_init(|| Box::new(T::default()))
-            .as_ref();
-        attached
-            .downcast_ref()
-            .expect("one room attaches to an owner: heirloom's bug")
+        let slot = &self.0.slots.sessions;
+        let attached: &dyn Any = slot.get_or_init(|| Box::new(T::default())).as_ref();
+        attached.downcast_ref().expect(ONE_ROOM)
+    }
+
+    /// What the tasks' room keeps for this owner; made on first use.
+    ///
+    /// # Panics
+    ///
+    /// As [`Owner::attachment`].
+    pub(crate) fn work<T: Any + Default + Send + Sync>(&self) -> &T {
+        let kept = self.0.slots.work.get_or_init(|| Box::new(T::default()));
+        kept.downcast_ref().expect(ONE_ROOM)
     }
 
     /// Its sessions, as they are now.
     pub(super) fn sessions(&self) -> Vec<SessionView> {
-        let attached = self.0.attachment.0.get();
+        let attached = self.0.slots.sessions.get();
         attached.map_or_else(Vec::new, |attached| attached.sessions())
     }
 }

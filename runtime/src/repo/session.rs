@@ -1,6 +1,7 @@
 //! One session of an owner on a repo: opened once, used by many, taken once.
 
 use super::user::User;
+use crate::alarm::Due;
 use crate::error::{Asker, BoxError, Error, Place, SessionView, Subject, Taken, Why};
 use crate::isolation::{Closed, Isolation, IsolationLevel, Lease, Verdict};
 use crate::owner::{DIRECTORY, Gate, Owner, OwnerId, Pass, RepoId, Ticket};
@@ -79,7 +80,7 @@ pub(crate) struct Session<L> {
 }
 
 /// A session of whatever database.
-pub(crate) trait AnySession: Any + Send + Sync {
+pub(crate) trait AnySession: Any + Due {
     fn facts(&self) -> &Facts;
 
     fn gate(&self) -> &Gate<Gone, User>;
@@ -147,6 +148,14 @@ impl<L: Lease> Session<L> {
         Fut: Future<Output = Result<L, Error>>,
     {
         self.lease.get_or_try_init(open).await
+    }
+}
+
+impl<L: Lease> Due for Session<L> {
+    /// Its time is up.
+    fn due(self: Arc<Self>) {
+        let session: Arc<dyn AnySession> = self;
+        session.expire();
     }
 }
 

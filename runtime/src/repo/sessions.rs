@@ -1,8 +1,8 @@
 //! An owner's sessions, one for each repo it uses: found, opened, taken and given back together at the end.
 
 use super::session::{AnySession, Closing, Facts, Gone, InUse, Session, Terms};
-use super::timeouts;
 use super::user::User;
+use crate::alarm;
 use crate::clock::Clock;
 use crate::error::{Asker, Error, Place, SessionView, Subject, Why};
 use crate::isolation::{Closed, Fixture, Lease, Schema, Verdict};
@@ -257,7 +257,9 @@ where
         let lease = open(Arc::clone(session)).await?;
         opening.done();
         let session = Arc::clone(session) as Arc<dyn AnySession>;
-        timeouts::watch(&session);
+        if let Some(deadline) = session.facts().deadline() {
+            alarm::at(deadline, Arc::downgrade(&session) as _);
+        }
         Ok(lease)
     };
     session.opened(open).await.map(drop)

@@ -8,6 +8,7 @@ use crate::context;
 use crate::error::{Asker, Error, Place};
 use crate::isolation::{Isolation, IsolationLevel, Schema, Verdict};
 use crate::owner::{Owner, Role};
+use crate::task::{self, Tracker};
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::ops::Deref;
@@ -187,8 +188,12 @@ pub struct StartedOwner {
 }
 
 impl StartedOwner {
-    /// Ends the owner: nobody gets into its sessions any more, who is in them is waited for, everything is rolled back,
-    /// and nothing of it is left when this is done.
+    /// Ends the owner: its tasks are dropped where they wait, nobody gets into its sessions any more, who is in them is waited
+    /// for, everything is rolled back, and nothing of it is left when this is done.
+    ///
+    /// Dropped are the tasks that were spawned as its own: by annotated code, or as `spawn(owned(future))`. Such a task ends
+    /// by unwinding, so whoever joins it is told that it panicked, with a text that names the owner. A future that somebody
+    /// else's task runs for the owner (`.owned_by(&owner)`, a message) goes on, without the owner's sessions.
     ///
     /// # Errors
     ///
@@ -207,6 +212,7 @@ impl StartedOwner {
     pub(super) async fn stop_by(mut self, by: Asker) -> Result<(), Error> {
         let place = by.place.unwrap_or(self.at);
         self.owner.close(place, Some(by));
+        task::abort(&self.owner, PATIENCE).await;
         let closed = sessions::checkin_all(&self.owner, Verdict::Discard, PATIENCE).await;
         self.owner.end();
         self.stopped = true;
@@ -234,6 +240,7 @@ impl Drop for StartedOwner {
     fn drop(&mut self) {
         if !self.stopped {
             self.owner.close(self.at, Some(Asker::now(None)));
+            self.owner.work::<Tracker>().abort_all();
             sessions::abandon(&self.owner);
             self.owner.end();
         }

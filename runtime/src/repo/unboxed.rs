@@ -1,8 +1,9 @@
 //! Real commits in the middle of a test, without an end to its sandbox.
 
-use crate::context::{self, FutureExt as _};
+use crate::context;
 use crate::error::{Asker, Error};
 use crate::owner::Owner;
+use crate::task::FutureExt as _;
 use std::future::{Future, IntoFuture as _};
 use std::panic::Location;
 

@@ -11,9 +11,12 @@
     reason = "generated code calls the methods on the kind that was chosen"
 )]
 
-use crate::context::{Carrier, Owned, carried_fn};
+use super::owned::{Owned, carried_fn};
+use super::tracked::Tracked;
+use crate::context::{Carrier, CarrierScope};
 use std::future::Future;
 use std::marker::PhantomData;
+use std::panic::Location;
 use std::pin::Pin;
 
 /// Stands for the type of an argument.
@@ -106,13 +109,36 @@ impl<T> AnyWork for Work<T> {
     }
 }
 
+/// Enters whoever handed out a closure, for the time of a call: what counts as its work for so long.
+#[must_use]
+#[derive(Debug)]
+pub struct WorkScope {
+    // Dropped in this order: the work is over once nothing is entered any more.
+    _entered: CarrierScope,
+    _tracked: Tracked,
+}
+
+impl Carrier {
+    /// A closure is called that stays as it is written: one with parameters, or one that is called many times.
+    #[track_caller]
+    pub fn enter_work(self) -> WorkScope {
+        let tracked = Tracked::entered(&self, Location::caller());
+        WorkScope {
+            _entered: self.enter_once(),
+            _tracked: tracked,
+        }
+    }
+}
+
 impl BoxedKind {
     /// Makes it the caller's.
+    #[track_caller]
     pub fn wrap<T: Boxed>(self, work: T) -> T {
         work.carried(Carrier::at_spawn())
     }
 
     /// Makes it the caller's, and an actor of this name.
+    #[track_caller]
     pub fn wrap_named<T: Boxed>(self, work: T, actor: &'static str) -> T {
         work.carried(Carrier::capture_for(actor))
     }
@@ -126,29 +152,33 @@ impl BoxedKind {
 
 impl FutureKind {
     /// Makes it the caller's.
+    #[track_caller]
     pub fn wrap<F: Future>(self, future: F) -> Owned<F> {
-        Owned::new(future, Carrier::at_spawn())
+        Owned::spawned(future, Carrier::at_spawn())
     }
 
     /// Makes it the caller's, and an actor of this name.
+    #[track_caller]
     pub fn wrap_named<F: Future>(self, future: F, actor: &'static str) -> Owned<F> {
-        Owned::new(future, Carrier::capture_for(actor))
+        Owned::spawned(future, Carrier::capture_for(actor))
     }
 
     /// Makes it nobody's, on purpose.
     #[track_caller]
     pub fn exempt<F: Future>(self, future: F, why: &'static str) -> Owned<F> {
-        Owned::new(future, Carrier::unowned(why))
+        Owned::spawned(future, Carrier::unowned(why))
     }
 }
 
 impl ClosureKind {
     /// Makes it the caller's.
+    #[track_caller]
     pub fn wrap<F: FnOnce() -> R, R>(self, closure: F) -> impl FnOnce() -> R {
         carried_fn(closure, Carrier::at_spawn())
     }
 
     /// Makes it the caller's, and an actor of this name.
+    #[track_caller]
     pub fn wrap_named<F: FnOnce() -> R, R>(
         self,
         closure: F,
@@ -174,11 +204,13 @@ pub trait OwnedWhereItIsWritten {}
 
 impl ParameterKind {
     /// Refuses.
+    #[track_caller]
     pub fn wrap<T: OwnedWhereItIsWritten>(self, work: T) -> T {
         work
     }
 
     /// Refuses.
+    #[track_caller]
     pub fn wrap_named<T: OwnedWhereItIsWritten>(self, work: T, _: &'static str) -> T {
         work
     }
@@ -191,11 +223,13 @@ impl ParameterKind {
 
 impl AnyKind {
     /// Hands it back.
+    #[track_caller]
     pub fn wrap<T>(self, work: T) -> T {
         work
     }
 
     /// Hands it back.
+    #[track_caller]
     pub fn wrap_named<T>(self, work: T, _: &'static str) -> T {
         work
     }
@@ -210,6 +244,7 @@ impl AnyKind {
 /// Boxed futures and closures.
 pub trait Boxed: Sized {
     /// The same type, entered when it is polled or called.
+    #[track_caller]
     fn carried(self, carrier: Carrier) -> Self;
 }
 
@@ -217,8 +252,9 @@ impl<'a, T> Boxed for Pin<Box<dyn Future<Output = T> + Send + 'a>>
 where
     T: 'a,
 {
+    #[track_caller]
     fn carried(self, carrier: Carrier) -> Self {
-        Box::pin(Owned::new(self, carrier))
+        Box::pin(Owned::spawned(self, carrier))
     }
 }
 
@@ -226,8 +262,9 @@ impl<'a, T> Boxed for Pin<Box<dyn Future<Output = T> + 'a>>
 where
     T: 'a,
 {
+    #[track_caller]
     fn carried(self, carrier: Carrier) -> Self {
-        Box::pin(Owned::new(self, carrier))
+        Box::pin(Owned::spawned(self, carrier))
     }
 }
 
@@ -235,6 +272,7 @@ impl<'a, R> Boxed for Box<dyn FnOnce() -> R + Send + 'a>
 where
     R: 'a,
 {
+    #[track_caller]
     fn carried(self, carrier: Carrier) -> Self {
         Box::new(carried_fn(self, carrier))
     }
@@ -244,6 +282,7 @@ impl<'a, R> Boxed for Box<dyn FnOnce() -> R + 'a>
 where
     R: 'a,
 {
+    #[track_caller]
     fn carried(self, carrier: Carrier) -> Self {
         Box::new(carried_fn(self, carrier))
     }

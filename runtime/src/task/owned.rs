@@ -1,9 +1,11 @@
 //! Work that belongs to whoever made it: a future that is entered on every poll and on drop, a closure that is entered
 //! when it is called and when it is dropped.
 
-use super::Carrier;
+use super::tracked::Tracked;
+use crate::context::Carrier;
 use pin_project_lite::pin_project;
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -14,10 +16,12 @@ pin_project! {
     #[derive(Debug)]
     #[must_use = "futures do nothing unless you `.await` or poll them"]
     pub struct Owned<F> {
-        // `None` only while it is being dropped.
+        // `None` once it is done, or while it is being dropped.
         #[pin]
         future: Option<F>,
         carrier: Carrier,
+        // Dropped last: until then the work is not over.
+        tracked: Tracked,
     }
 
     impl<F> PinnedDrop for Owned<F> {
@@ -31,11 +35,21 @@ pin_project! {
 }
 
 impl<F> Owned<F> {
-    pub(crate) fn new(future: F, carrier: Carrier) -> Self {
+    pub(crate) fn new(future: F, carrier: Carrier, tracked: Tracked) -> Self {
         Self {
             future: Some(future),
             carrier,
+            tracked,
         }
+    }
+
+    /// A future that is handed to a spawn.
+    ///
+    /// It may be ended by itself when its owner ends: so it must not be part of somebody else's task.
+    #[track_caller]
+    pub(crate) fn spawned(future: F, carrier: Carrier) -> Self {
+        let tracked = Tracked::future::<F>(&carrier, Location::caller());
+        Self::new(future, carrier, tracked)
     }
 
     /// Makes it the work of an actor of this name, which starts now and ends when the future is dropped. An owner may
@@ -44,7 +58,18 @@ impl<F> Owned<F> {
     /// The same as `#[owned_task(name = "..")]`. Without the `sandbox` feature it does nothing.
     pub fn named(mut self, name: &'static str) -> Self {
         self.carrier.start_actor(name);
+        self.tracked.named(name);
         self
+    }
+}
+
+impl<F> Owned<F> {
+    /// A future that somebody else runs for its owner, maybe as a part of their own work.
+    #[cfg(feature = "sandbox")]
+    #[track_caller]
+    pub(super) fn lent(future: F, carrier: Carrier) -> Self {
+        let tracked = Tracked::lent::<F>(&carrier, Location::caller());
+        Self::new(future, carrier, tracked)
     }
 }
 
@@ -52,14 +77,24 @@ impl<F: Future> Future for Owned<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let this = self.project();
+        let mut this = self.project();
         let _entered = this.carrier.enter();
-        match this.future.as_pin_mut() {
-            Some(future) => future.poll(cx),
-            None => {
-                unreachable!("an owned future is emptied only while it is dropped: heirloom's bug")
-            }
+        if this.tracked.is_aborted() {
+            this.future.set(None);
+            this.tracked.abort();
         }
+        let mut future = this.future.as_mut();
+        this.tracked.poll(this.carrier, cx, |cx| {
+            let Some(running) = future.as_mut().as_pin_mut() else {
+                panic!("an owned future was polled again after it was done");
+            };
+            let polled = running.poll(cx);
+            if polled.is_ready() {
+                // The work is over when nothing of it is left.
+                future.set(None);
+            }
+            polled
+        })
     }
 }
 
@@ -74,8 +109,17 @@ impl<F: Future> Future for Owned<F> {
 /// assert_eq!(answer, 42);
 /// # });
 /// ```
+#[track_caller]
 pub fn owned<F: Future>(future: F) -> Owned<F> {
-    Owned::new(future, Carrier::capture())
+    Owned::spawned(future, Carrier::capture())
+}
+
+/// A future that belongs to whoever called the function that made it.
+#[track_caller]
+pub(crate) fn task<F: Future>(future: F) -> Owned<F> {
+    let carrier = Carrier::capture();
+    let tracked = Tracked::called::<F>(&carrier, Location::caller());
+    Owned::new(future, carrier, tracked)
 }
 
 /// Makes a closure belong to the current owner, wherever it is called later: on another thread, in a blocking pool.
@@ -87,22 +131,37 @@ pub fn owned<F: Future>(future: F) -> Owned<F> {
 /// let answer = std::thread::spawn(heirloom::owned_fn(|| 6 * 7)).join().unwrap();
 /// assert_eq!(answer, 42);
 /// ```
+#[track_caller]
 pub fn owned_fn<F: FnOnce() -> R, R>(closure: F) -> impl FnOnce() -> R {
     carried_fn(closure, Carrier::capture())
 }
 
-pub(crate) fn carried_fn<F: FnOnce() -> R, R>(closure: F, carrier: Carrier) -> impl FnOnce() -> R {
+#[track_caller]
+pub(super) fn carried_fn<F: FnOnce() -> R, R>(closure: F, carrier: Carrier) -> impl FnOnce() -> R {
+    let tracked = Tracked::closure::<F>(&carrier, Location::caller());
     let closure = OwnedFn {
         closure: Some(closure),
         carrier,
+        tracked: Some(tracked),
     };
     move || closure.call()
+}
+
+/// Calls a closure now, as the carrier's.
+pub(super) fn call_as<R>(closure: impl FnOnce() -> R, carrier: Carrier, tracked: Tracked) -> R {
+    let closure = OwnedFn {
+        closure: Some(closure),
+        carrier,
+        tracked: Some(tracked),
+    };
+    closure.call()
 }
 
 /// A closure that is dropped as its owner's when nobody ever calls it.
 struct OwnedFn<F> {
     closure: Option<F>,
     carrier: Carrier,
+    tracked: Option<Tracked>,
 }
 
 impl<F> OwnedFn<F> {
@@ -110,11 +169,11 @@ impl<F> OwnedFn<F> {
     where
         F: FnOnce() -> R,
     {
-        let closure = self.closure.take();
+        let work = (self.closure.take(), self.tracked.take());
         let _entered = self.carrier.enter();
-        match closure {
-            Some(closure) => closure(),
-            None => unreachable!("an owned closure is called once, by value: heirloom's bug"),
+        match work {
+            (Some(closure), Some(tracked)) => tracked.call(&self.carrier, closure),
+            _ => unreachable!("an owned closure is called once, by value: heirloom's bug"),
         }
     }
 }

@@ -1,14 +1,15 @@
 //! The same as [`owned`](crate::owned()) and [`owned_fn`](crate::owned_fn), as methods.
 
-use super::Carrier;
 use super::owned::{Owned, carried_fn};
+use crate::context::Carrier;
 use std::future::Future;
 
 /// Gives futures `.owned()` and `.owned_by(&owner)`.
 pub trait FutureExt: Future + Sized {
     /// Makes this future belong to the current owner; see [`owned`](crate::owned()).
+    #[track_caller]
     fn owned(self) -> Owned<Self> {
-        Owned::new(self, Carrier::capture())
+        Owned::spawned(self, Carrier::capture())
     }
 
     /// Makes this future belong to `owner`, whoever is the current one.
@@ -17,8 +18,9 @@ pub trait FutureExt: Future + Sized {
     /// [`Repo`](crate::Repo) looks its owner up when it is called. `async { REPO.acquire().await }.owned_by(&owner)`
     /// acquires for `owner`.
     #[cfg(feature = "sandbox")]
+    #[track_caller]
     fn owned_by(self, owner: &crate::Owner) -> Owned<Self> {
-        Owned::new(self, Carrier::of(owner))
+        Owned::lent(self, Carrier::of(owner))
     }
 }
 
@@ -27,12 +29,14 @@ impl<F: Future> FutureExt for F {}
 /// Gives closures without arguments `.owned()` and `.owned_by(&owner)`.
 pub trait ClosureExt<R>: FnOnce() -> R + Sized {
     /// Makes this closure belong to the current owner; see [`owned_fn`](crate::owned_fn).
+    #[track_caller]
     fn owned(self) -> impl FnOnce() -> R {
         carried_fn(self, Carrier::capture())
     }
 
     /// Makes this closure belong to `owner`, whoever is the current one.
     #[cfg(feature = "sandbox")]
+    #[track_caller]
     fn owned_by(self, owner: &crate::Owner) -> impl FnOnce() -> R {
         carried_fn(self, Carrier::of(owner))
     }

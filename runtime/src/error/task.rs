@@ -1,0 +1,192 @@
+//! What errors know of an owner's work.
+
+use super::Place;
+use std::fmt;
+
+/// What a piece of owned work is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TaskKind {
+    /// A future.
+    Task,
+    /// A closure: a blocking job, or a thread.
+    Closure,
+    /// A message, from when it was sent until it is handled.
+    Message,
+}
+
+/// What a piece of owned work is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TaskState {
+    /// It was handed to a spawn, or sent, and nobody has got to it yet.
+    Spawned,
+    /// It is being polled or called now.
+    Running,
+    /// It was woken and is to be polled.
+    Woken,
+    /// It waits for something.
+    Parked,
+    /// It is over.
+    Done,
+}
+
+/// A piece of owned work at one moment.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TaskView {
+    /// What it is.
+    pub kind: TaskKind,
+    /// The type of its future, closure or message, as [`std::any::type_name`] tells it: for an `async` block or a closure
+    /// that is where it was written.
+    pub name: &'static str,
+    /// The actor's name, if it is one.
+    pub actor: Option<&'static str>,
+    /// Where it was spawned or sent.
+    pub spawned_at: Place,
+    /// What it is doing.
+    pub state: TaskState,
+    /// The tokio task that ran it first.
+    pub task: Option<String>,
+    /// The thread that ran it first.
+    pub thread: Option<String>,
+    /// How often it was polled and had not finished.
+    pub polls: u64,
+}
+
+/// A piece of owned work that panicked.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Panicked {
+    /// Which one.
+    pub task: TaskView,
+    /// What it panicked with.
+    pub message: String,
+}
+
+impl TaskView {
+    /// Where its code was written, without what the compiler calls the block. `None` for types that say nothing.
+    fn written_in(&self) -> Option<&'static str> {
+        let mut name = self.name;
+        while let Some(inner) = name
+            .strip_prefix("heirloom::task::owned::Owned<")
+            .and_then(|inner| inner.strip_suffix('>'))
+        {
+            name = inner;
+        }
+        for block in ["::{{closure}}", "::__heirloom_body", "::{{closure}}"] {
+            while let Some(shorter) = name.strip_suffix(block) {
+                name = shorter;
+            }
+        }
+        let telling =
+            name != "()" && !name.contains("dyn ") && !name.contains('<') && name.len() <= 120;
+        telling.then_some(name)
+    }
+}
+
+impl fmt::Display for TaskView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { spawned_at, .. } = self;
+        match (self.kind, self.actor, &self.task) {
+            (TaskKind::Message, ..) => {
+                let name = self.written_in().unwrap_or("of an unnamed type");
+                return match self.state {
+                    TaskState::Spawned => {
+                        write!(f, "message `{name}`, sent at {spawned_at}: not handled yet")
+                    }
+                    state => write!(
+                        f,
+                        "message `{name}`, sent at {spawned_at}: being handled, {state}"
+                    ),
+                };
+            }
+            (_, Some(actor), _) => write!(f, "actor `{actor}`")?,
+            (TaskKind::Task, None, _) => f.write_str("task")?,
+            (TaskKind::Closure, None, Some(_)) => f.write_str("blocking job")?,
+            (TaskKind::Closure, None, None) => f.write_str("thread or job")?,
+        }
+        if let Some(function) = self.written_in() {
+            write!(f, " in `{function}`")?;
+        }
+        write!(f, ", spawned at {spawned_at}")?;
+        if let Some(task) = &self.task {
+            write!(f, ", tokio task {task}")?;
+        }
+        write!(f, ": {}", self.state)?;
+        if let (TaskKind::Closure, Some(thread)) = (self.kind, &self.thread) {
+            write!(f, " on thread `{thread}`")?;
+        }
+        match self.polls {
+            0 => Ok(()),
+            1 => f.write_str(", polled once"),
+            polls => write!(f, ", polled {polls} times"),
+        }
+    }
+}
+
+impl fmt::Display for TaskState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Spawned => "not started yet",
+            Self::Running => "running",
+            Self::Woken => "woken, to run again",
+            Self::Parked => "waiting",
+            Self::Done => "done",
+        })
+    }
+}
+
+impl fmt::Display for Panicked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, and it panicked: {}", self.task, self.message)
+    }
+}
+
+/// What somebody panicked with.
+pub(crate) fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("a value that is not text")
+}
+
+/// What had not settled, or had not finished, when the time was up.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Busy {
+    /// The owned work that is busy, or not finished.
+    pub tasks: Vec<TaskView>,
+    /// The database calls and requests that were in flight, one text for each.
+    pub in_flight: Vec<String>,
+    /// How many tasks live on the test's own runtime, when that was not at rest although nothing owned was busy: something
+    /// that was spawned by code without annotations, or inside a dependency.
+    pub unowned: Option<usize>,
+}
+
+/// How many lines are shown of each kind.
+const SHOWN: usize = 16;
+
+impl fmt::Display for Busy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        list(f, &self.tasks)?;
+        list(f, &self.in_flight)?;
+        if let Some(alive) = self.unowned {
+            write!(
+                f,
+                "\n  the test's runtime, which had something to do all the time: {alive} tasks live on it, and what is busy was \
+                 spawned in a dependency or in code without `#[owned_task]`"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn list(f: &mut fmt::Formatter<'_>, lines: &[impl fmt::Display]) -> fmt::Result {
+    for line in lines.iter().take(SHOWN) {
+        write!(f, "\n  {line}")?;
+    }
+    match lines.len().checked_sub(SHOWN) {
+        None | Some(0) => Ok(()),
+        Some(more) => write!(f, "\n  and {more} more"),
+    }
+}

@@ -1,0 +1,235 @@
+//! What an owner's work is doing: every owned future, closure and message, until it is done.
+
+use super::entry::{Entry, What};
+use super::thread::ThreadId;
+use crate::error::{Panicked, TaskState, TaskView};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// An owner's work. Attached to it by this room.
+#[derive(Debug, Default)]
+pub(crate) struct Tracker {
+    count: Arc<Count>,
+    work: Mutex<Work>,
+    /// Something was finished while somebody waits on a thread.
+    finished: Condvar,
+    panics: Mutex<Vec<Panicked>>,
+    /// Where futures were polled.
+    threads: Mutex<Vec<ThreadId>>,
+}
+
+#[derive(Debug, Default)]
+struct Work {
+    slots: Vec<Option<Arc<Entry>>>,
+    free: Vec<usize>,
+    waiting: bool,
+}
+
+/// How many pieces of work have something to do, in the lower half; in the upper half how often one began to.
+///
+/// One number, as it is written at every wake: two more are all that counting costs there.
+#[derive(Debug, Default)]
+pub(crate) struct Count(AtomicU64);
+
+const BEGAN: u64 = 1 << 32;
+
+/// How often each piece of work was polled, by its slot.
+pub(super) type Polls = HashMap<usize, u64>;
+
+/// An owner's work at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Moment(u64);
+
+impl Count {
+    #[inline]
+    pub(super) fn started_work(&self) {
+        self.0.fetch_add(BEGAN | 1, Ordering::AcqRel);
+    }
+
+    #[inline]
+    pub(super) fn stopped_work(&self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Moment {
+    /// Whether anything has something to do; threads that sleep count.
+    fn is_busy(self) -> bool {
+        !self.0.is_multiple_of(BEGAN)
+    }
+}
+
+impl Tracker {
+    /// A new piece of work, which counts from now on.
+    pub(super) fn enters(&self, what: What) -> Arc<Entry> {
+        let mut work = self.lock();
+        let slot = work.free.pop().unwrap_or(work.slots.len());
+        let entry = Arc::new(Entry::new(what, slot, Arc::clone(&self.count)));
+        if slot == work.slots.len() {
+            work.slots.push(None);
+        }
+        work.slots[slot] = Some(Arc::clone(&entry));
+        entry
+    }
+
+    /// It is finished or dropped.
+    pub(super) fn leaves(&self, entry: &Entry) {
+        if !entry.ends() {
+            return;
+        }
+        let mut work = self.lock();
+        let left = work.slots[entry.slot].take();
+        work.free.push(entry.slot);
+        let waiting = work.waiting;
+        drop(work);
+        drop(left);
+        if waiting {
+            self.finished.notify_all();
+        }
+    }
+
+    /// The work in this slot.
+    pub(super) fn entry(&self, slot: usize) -> Option<Arc<Entry>> {
+        self.lock().slots.get(slot)?.clone()
+    }
+
+    /// It panicked; whoever joins it may or may not look at that.
+    pub(super) fn panicked(&self, panicked: Panicked) {
+        self.panics().push(panicked);
+    }
+
+    /// What panicked since this was asked last.
+    pub(crate) fn take_panics(&self) -> Vec<Panicked> {
+        std::mem::take(&mut *self.panics())
+    }
+
+    /// Which pieces of work have something to do, or were polled since then.
+    pub(super) fn busy(&self, since: &Polls) -> Vec<TaskView> {
+        let polled = |entry: &Entry| {
+            since
+                .get(&entry.slot)
+                .is_some_and(|polls| *polls != entry.polls())
+        };
+        let mut busy = self.views(|entry| entry.is_busy() || polled(entry));
+        for view in &mut busy {
+            // Seen between two polls.
+            if view.state == TaskState::Parked {
+                view.state = TaskState::Woken;
+            }
+        }
+        busy
+    }
+
+    /// Whether anything has something to do.
+    pub(super) fn is_busy(&self) -> bool {
+        self.moment().is_busy() && self.entries().iter().any(|entry| entry.is_busy())
+    }
+
+    /// A future runs on this thread.
+    #[cold]
+    pub(super) fn runs_here(&self) {
+        let mut threads = self.threads();
+        if let Some(here) = ThreadId::current().filter(|here| !threads.contains(here)) {
+            threads.push(here);
+        }
+    }
+
+    /// Whether a thread that polls futures is awake. It may be about to wake one of them: tokio keeps those that yield until
+    /// it has looked for what sockets bring.
+    pub(super) fn threads_are_awake(&self) -> bool {
+        let mut threads = self.threads();
+        threads.retain(|thread| thread.is_asleep().is_some());
+        threads
+            .iter()
+            .any(|thread| thread.is_asleep() == Some(false))
+    }
+
+    /// How often each piece of work was polled.
+    pub(super) fn polls(&self) -> Polls {
+        let entries = self.entries().into_iter();
+        entries.map(|entry| (entry.slot, entry.polls())).collect()
+    }
+
+    pub(super) fn moment(&self) -> Moment {
+        Moment(self.count.0.load(Ordering::Acquire))
+    }
+
+    /// Whether there is any work at all.
+    pub(super) fn is_empty(&self) -> bool {
+        self.lock().slots.iter().all(Option::is_none)
+    }
+
+    /// What is to end some time, and has not.
+    pub(super) fn unfinished(&self) -> Vec<TaskView> {
+        self.views(Entry::is_finite)
+    }
+
+    /// Whether all has ended that is to end some time.
+    pub(super) fn is_finished(&self) -> bool {
+        !self
+            .lock()
+            .slots
+            .iter()
+            .flatten()
+            .any(|entry| entry.is_finite())
+    }
+
+    /// Whether nothing is left that can be ended from outside, besides what waits for that.
+    pub(super) fn has_none_to_end(&self) -> bool {
+        let work = self.lock();
+        let mut left = work.slots.iter().flatten();
+        !left.any(|entry| entry.can_be_ended())
+    }
+
+    /// All that has not ended.
+    pub(crate) fn alive(&self) -> Vec<TaskView> {
+        self.views(|_| true)
+    }
+
+    fn views(&self, which: impl Fn(&Entry) -> bool) -> Vec<TaskView> {
+        let entries = self.entries();
+        let chosen = entries.iter().filter(|entry| which(entry));
+        chosen.map(|entry| entry.view()).collect()
+    }
+
+    /// They are looked at one by one, without the lock: that may take a while.
+    fn entries(&self) -> Vec<Arc<Entry>> {
+        self.lock().slots.iter().flatten().cloned().collect()
+    }
+
+    /// Ends whatever can be ended from outside: tasks on other runtimes than the owner's own.
+    pub(crate) fn abort_all(&self) {
+        for entry in self.entries() {
+            entry.abort();
+        }
+    }
+
+    /// Blocks until everything has ended, or the time is up. `true` when everything has.
+    pub(crate) fn wait_until_empty(&self, deadline: Instant) -> bool {
+        let mut work = self.lock();
+        work.waiting = true;
+        while work.slots.iter().any(Option::is_some) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            let woken = self.finished.wait_timeout(work, left);
+            work = woken.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Work> {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn threads(&self) -> MutexGuard<'_, Vec<ThreadId>> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn panics(&self) -> MutexGuard<'_, Vec<Panicked>> {
+        self.panics.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,4 @@
+CREATE TABLE guests (
+    id INTEGER PRIMARY KEY,
+    email TEXT NOT NULL UNIQUE
+);
