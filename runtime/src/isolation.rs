@@ -3,6 +3,7 @@
 //! This room knows owners only by number and name. The repo's room opens sessions and gives them back.
 
 mod alone;
+mod calls;
 mod dir;
 #[cfg(feature = "postgres")]
 mod postgres;

@@ -9,6 +9,7 @@ mod frame;
 pub(crate) mod fuzz;
 mod hub;
 mod lease;
+mod looks;
 mod once;
 mod outside;
 mod patience;
@@ -124,8 +125,8 @@ impl Lease for PgLease {
     async fn in_flight(&self) -> Vec<String> {
         match self {
             Self::Virtual(lease) => lease.in_flight(),
-            Self::Clone(clone) => clone.in_flight(),
-            Self::Outside(outside) => outside.in_flight(),
+            Self::Clone(clone) => clone.in_flight().await,
+            Self::Outside(outside) => outside.in_flight().await,
         }
     }
 

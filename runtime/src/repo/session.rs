@@ -132,6 +132,15 @@ impl<L: Lease> Session<L> {
             .collect()
     }
 
+    /// Its uses that go on through the repo: all that is known of an application's own pool.
+    fn uses(&self) -> Vec<String> {
+        let repo = self.facts.repo.name;
+        let inside = self.gate.users().0.into_iter();
+        inside
+            .map(|user| format!("repo `{repo}` is in use by {}", user.asker().who()))
+            .collect()
+    }
+
     /// Opens it, unless somebody has.
     pub(super) async fn opened<F, Fut>(&self, open: F) -> Result<&L, Error>
     where
@@ -176,7 +185,11 @@ impl<L: Lease> AnySession for Session<L> {
                 return Vec::new();
             }
             if let Some(lease) = self.lease.get() {
-                return lease.in_flight().await;
+                let mut calls = lease.in_flight().await;
+                if calls.is_empty() && !self.facts.sandbox() {
+                    calls = self.uses();
+                }
+                return calls;
             }
             let (repo, opener) = (self.facts.repo.name, &self.facts.opened_by);
             let (asker, lasts) = (opener.asker(), opener.since.elapsed());

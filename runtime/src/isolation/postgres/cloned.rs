@@ -2,7 +2,7 @@
 
 use super::config::{Address, Config};
 use super::patience::patiently;
-use super::template::{CloneDb, Clones, Purpose, TemplateError};
+use super::template::{CloneDb, Clones, Purpose, TemplateError, literal};
 use super::templates::{self, Known, Ready, refused};
 use super::{ask, background, close, pool_options, with_level};
 use crate::error::Error;
@@ -52,8 +52,16 @@ impl CloneLease {
         self.ready.schema()
     }
 
-    pub(super) fn in_flight(&self) -> Vec<String> {
-        Vec::new()
+    /// What its connections do, if there are any that are not idle. Those that were made with its options outside of
+    /// the pool are seen with them only.
+    pub(super) async fn in_flight(&self) -> Vec<String> {
+        let open = self.pool.size();
+        if open as usize <= self.pool.num_idle() || self.pool.is_closed() {
+            return Vec::new();
+        }
+        let looks = self.own.clones.looks();
+        let condition = format!("datname = {}", literal(self.own.config.database()));
+        looks.in_flight(condition, open, self.tenant.repo).await
     }
 
     pub(super) fn revoke(&self) {

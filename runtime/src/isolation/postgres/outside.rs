@@ -1,6 +1,7 @@
 //! Outside the sandbox: the application's own pool, or one on its own database. What is committed stays.
 
 use super::config::Config;
+use super::looks::Looks;
 use super::patience::patiently;
 use super::templates::{self, Known, refused};
 use super::upstream::{ConnectError, Upstream};
@@ -20,6 +21,7 @@ pub struct OutsideLease {
     own: Option<Own>,
     schema: Arc<Known>,
     owner: String,
+    repo: &'static str,
 }
 
 impl OutsideLease {
@@ -36,6 +38,7 @@ impl OutsideLease {
             own,
             schema,
             owner: tenant.name,
+            repo: tenant.repo,
         })
     }
 
@@ -47,8 +50,19 @@ impl OutsideLease {
         &self.schema
     }
 
-    pub(super) fn in_flight(&self) -> Vec<String> {
-        Vec::new()
+    /// What its connections do, if there are any that are not idle. Of the application's own pool nothing is known: it is
+    /// not this owner's alone.
+    pub(super) async fn in_flight(&self) -> Vec<String> {
+        let open = self.pool.size();
+        let Some(own) = &self.own else {
+            return Vec::new();
+        };
+        if open as usize <= self.pool.num_idle() || self.pool.is_closed() {
+            return Vec::new();
+        }
+        let names = lock(&own.sessions).clone().unwrap_or_default();
+        let condition = format!("{NAME} IN ('{}')", names.join("', '"));
+        own.looks.in_flight(condition, open, self.repo).await
     }
 
     pub(super) fn revoke(&self) {
@@ -79,6 +93,7 @@ type Sessions = Arc<Mutex<Option<Vec<String>>>>;
 struct Own {
     config: Config,
     sessions: Sessions,
+    looks: Arc<Looks>,
 }
 
 /// Logged in once by our own means first, which tell what is wrong and whether the server encrypts.
@@ -100,7 +115,15 @@ async fn connect(
     let sessions: Sessions = Arc::new(Mutex::new(Some(Vec::new())));
     let options = with_level(config.options(encrypted), level);
     let pool = enrolled(Arc::clone(&sessions)).connect_lazy_with(options);
-    Ok((pool, Some(Own { config, sessions })))
+    let looks = Arc::new(Looks::of(config.clone()));
+    Ok((
+        pool,
+        Some(Own {
+            config,
+            sessions,
+            looks,
+        }),
+    ))
 }
 
 /// Every session of the pool is known by its name before anybody uses it.

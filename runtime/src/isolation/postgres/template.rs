@@ -15,11 +15,12 @@ mod tidy;
 
 pub(crate) use clones::{CloneDb, Clones};
 pub(crate) use error::TemplateError;
+pub(crate) use name::literal;
 pub(crate) use tidy::tidy;
 
 use super::config::Config;
 use super::upstream::{ConnectError, QueryError, Rows, Upstream};
-use name::{Family, Mark, ident, literal};
+use name::{Family, Mark, ident};
 use sqlx::migrate::Migrator;
 use std::time::Duration;
 
@@ -188,7 +189,7 @@ async fn mark(session: &mut Upstream, database: &str, comment: &str) -> Result<R
 
 /// A session from which databases are created and dropped, and where the locks are: `postgres`, or where this role may
 /// not enter that one, the application's own.
-async fn home(config: &Config) -> Result<Upstream, ConnectError> {
+pub(super) async fn home(config: &Config) -> Result<Upstream, ConnectError> {
     match Upstream::connect(&config.with_database("postgres")).await {
         Err(error) if matches!(error.code(), Some("3D000" | "28000" | "42501")) => {
             Upstream::connect(config).await

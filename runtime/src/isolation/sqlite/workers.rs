@@ -11,6 +11,7 @@
 mod parked;
 
 use self::parked::Parked;
+use crate::isolation::calls::lasting;
 use std::collections::HashMap;
 use std::fs;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -78,8 +79,8 @@ impl Workers {
         let parked = Parked::known()?;
         state.look_for_new(parked);
         let opening = state.unseen.values().map(|issued| {
-            let lasts = issued.at.elapsed();
-            format!("a connection of repo `{repo}` is being opened, for {lasts:.1?}")
+            let lasts = lasting(issued.at.elapsed());
+            format!("a connection of repo `{repo}` is being opened, for {lasts}")
         });
         let mut calls: Vec<_> = opening.collect();
         state.seen.retain(|&tid, worker| {
@@ -92,9 +93,9 @@ impl Workers {
                 return false;
             }
             let since = worker.busy.get_or_insert_with(Instant::now);
-            let (name, lasts) = (&worker.name, since.elapsed());
+            let (name, lasts) = (&worker.name, lasting(since.elapsed()));
             calls.push(format!(
-                "a connection of repo `{repo}` has been at work for {lasts:.1?} or longer (thread `{name}`)"
+                "a connection of repo `{repo}` has been at work for {lasts} or longer (thread `{name}`)"
             ));
             true
         });

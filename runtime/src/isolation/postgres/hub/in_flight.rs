@@ -3,11 +3,11 @@
 use super::line::{Call, Line, Moves, What};
 use super::turn::Before;
 use super::{Hub, Shared, kernel, lock};
+use crate::isolation::calls::{lasting, shortened};
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 use tokio::net::{UnixListener, UnixStream};
 
 /// How often everything is looked at again because something has moved meanwhile.
@@ -166,25 +166,4 @@ impl Shared {
             },
         }
     }
-}
-
-/// The beginning of a statement, in one line.
-fn shortened(statement: &str) -> Option<String> {
-    const SHOWN: usize = 120;
-    let words: Vec<_> = statement.split_whitespace().collect();
-    let line = words.join(" ");
-    if line.is_empty() {
-        return None;
-    }
-    if line.chars().count() <= SHOWN {
-        return Some(line);
-    }
-    Some(line.chars().take(SHOWN).chain("..".chars()).collect())
-}
-
-fn lasting(time: Duration) -> String {
-    if time < Duration::from_secs(1) {
-        return format!("{} ms", time.as_millis());
-    }
-    format!("{:.1} s", time.as_secs_f64())
 }

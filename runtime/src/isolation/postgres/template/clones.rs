@@ -6,10 +6,11 @@ use super::make::create;
 use super::name::{self, Family, Kind, Mark, ident, literal};
 use super::{Template, drop_by_force, home, mark, now, try_lock};
 use crate::isolation::postgres::config::Config;
+use crate::isolation::postgres::looks::Looks;
 use crate::isolation::postgres::upstream::{QueryError, Upstream};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex as StdMutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError};
 use tokio::sync::Mutex;
 
 /// The clones of this process. While it lives, its first session holds the lock of its run; whoever finds that unlocked
@@ -28,6 +29,8 @@ pub(crate) struct Clones {
     lock: Upstream,
     /// Taken out while it is used, so that one whose work was dropped half-way is never used again.
     home: Mutex<Option<Upstream>>,
+    /// Others may be copying a large database by the one before.
+    looks: Arc<Looks>,
 }
 
 /// A private database.
@@ -71,6 +74,7 @@ impl Clones {
             kept: StdMutex::new(kept.into_iter().map(|(_, whom)| whom).collect()),
             lock,
             home: Mutex::new(Some(home)),
+            looks: Arc::new(Looks::of(config.clone())),
         })
     }
 
@@ -83,6 +87,11 @@ impl Clones {
         self.with_home(work).await?;
         let config = self.config.with_database(&name);
         Ok(CloneDb { name, config })
+    }
+
+    /// Who asks what their sessions do.
+    pub(crate) fn looks(&self) -> &Arc<Looks> {
+        &self.looks
     }
 
     /// Whether the server encrypts.

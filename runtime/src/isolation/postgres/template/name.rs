@@ -118,7 +118,7 @@ pub(super) fn ident(name: &str) -> String {
 }
 
 /// As a string in SQL, whatever `standard_conforming_strings` says.
-pub(super) fn literal(text: &str) -> String {
+pub(crate) fn literal(text: &str) -> String {
     let quoted = text.replace('\'', "''");
     if quoted.contains('\\') {
         format!("E'{}'", quoted.replace('\\', "\\\\"))
