@@ -13,8 +13,10 @@ use sqlx::Database as _;
 use sqlx::migrate::Migrator;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
-use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
 
 /// From the attribute's arguments.
 #[derive(Debug, Default)]
@@ -221,11 +223,31 @@ pub(super) fn checkin(owner: &Owner, failed: bool, patience: Duration) -> Vec<Bo
     errors
 }
 
-/// The database calls of an owner that are in flight. Nothing of it waits.
+/// How long a server that is asked may take. Whoever asks looks again later.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// The database calls of an owner that are in flight. Blocks where a server has to be asked, which is answered to another
+/// thread.
 pub(super) fn in_flight(owner: &Owner) -> Vec<String> {
     let mut asked = pin!(crate::repo::in_flight(owner));
-    match asked.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(calls) => calls,
-        Poll::Pending => vec!["a session that does not tell".to_owned()],
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Poll::Ready(calls) = asked.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return calls;
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return vec!["a session that does not tell".to_owned()];
+        }
+        thread::park_timeout(left);
+    }
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
     }
 }

@@ -13,8 +13,9 @@ use std::time::{Duration, Instant};
 
 const DRAINED: &str = "end it before the test returns (await it, abort it, stop its actor), give it more time with `drain_timeout`, or \
      have it dropped as it is with `drain = \"abort\"`";
-const ELSEWHERE: &str = "it is on another runtime or thread, where only its own code can end it: end it before the test returns; if it \
-     is not the test's, mark its spawn `#[unowned(\"why\")]`; if it is an actor that others use later, name it: `#[owned_task(name = \"..\")]`";
+const ELSEWHERE: &str = "it is on another runtime or thread, where only its own code can end it: end it before the test returns, or \
+     spawn it in code with `#[owned_task]`, where it is ended; if it is not the test's, mark its spawn \
+     `#[unowned(\"why\")]`; if it is an actor that others use later, name it: `#[owned_task(name = \"..\")]`";
 
 /// How long the end of a test that has failed already waits for what is being ended.
 const SHORT: Duration = Duration::from_millis(100);
@@ -55,7 +56,7 @@ impl Test {
             Drain::Join => Until::Joined,
             Drain::Abort => return None,
         };
-        let drained = sandbox.wait(until, self.drain_timeout, DRAINED);
+        let drained = sandbox.wait(until, self.drain_timeout, DRAINED, true);
         let error = runtime.block_on(drained).err()?;
         Some(self.failure(error))
     }

@@ -122,11 +122,34 @@ impl<T> Envelope<T> {
     /// Where nobody is the owner it carries the span alone, and the message is handled as the actor's own work.
     ///
     /// Until it is handled or dropped it is work of its sender's, which [`Sandbox::settle`](crate::Sandbox::settle) waits
-    /// for.
+    /// for, and so does the end of the test. For one that nobody is to open soon there is [`Envelope::to_keep`].
     #[track_caller]
     pub fn new(message: T) -> Self {
         Self {
             sealed: Some(Sealed::new(message, Carrier::capture(), Location::caller())),
+        }
+    }
+
+    /// The same for one that is kept, not sent: in an actor's state, for what the actor does by itself, or by a timer that
+    /// opens it later. Nobody waits until it is opened. Its copies count from when they are made.
+    ///
+    /// ```
+    /// # use heirloom::{Envelope, Sandbox, Test};
+    /// # Test::here("example").run(|sandbox: Sandbox| async move {
+    /// let starter = Envelope::to_keep("the desk");
+    /// sandbox.settle().await?;
+    /// starter.clone().handle(async |name| assert_eq!(name, "the desk")).await;
+    /// # Ok(()) });
+    /// ```
+    #[track_caller]
+    pub fn to_keep(message: T) -> Self {
+        Self {
+            sealed: Some(Sealed {
+                message,
+                sender: Carrier::capture(),
+                sent_at: Location::caller(),
+                tracked: Tracked::default(),
+            }),
         }
     }
 

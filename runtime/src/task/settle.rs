@@ -2,7 +2,7 @@
 
 use super::rest::Rest;
 use super::tracked::Aside;
-use super::tracker::{Moment, Polls, Tracker};
+use super::tracker::{Awake, Moment, Polls, Tracker};
 use crate::alarm::{self, Due};
 use crate::error::Busy;
 use crate::owner::Owner;
@@ -33,6 +33,8 @@ pub(crate) struct Watched {
     /// Its own runtime, if it has one.
     pub(crate) home: Option<(Rest, Handle)>,
     pub(crate) in_flight: InFlight,
+    /// Whether nothing but the wait is polled by the thread that waits: no `LocalSet`, which its runtime does not count.
+    pub(crate) alone: bool,
 }
 
 /// How long settling may take, if nobody says otherwise. From the design.
@@ -42,8 +44,9 @@ pub(crate) const SETTLE_TIMEOUT: Duration = Duration::from_secs(5);
 const FIRST: Duration = Duration::from_micros(20);
 const LONGEST: Duration = Duration::from_millis(1);
 
-/// How long nothing is to happen where a thread stays awake all the time.
-const LASTING: Duration = Duration::from_millis(5);
+/// For how long nothing is to happen where a thread stays awake all the time: by how long that thread has run meanwhile,
+/// in hundredths of a second. One that is not let run may be about to do anything.
+const LASTING: u64 = 5;
 
 /// For how long it is looked who is still polled when the time is up.
 const LAST: Duration = Duration::from_millis(5);
@@ -55,7 +58,7 @@ const LAST: Duration = Duration::from_millis(5);
 /// What was still busy when the time was up.
 pub(crate) async fn wait(watched: Watched, until: Until, limit: Duration) -> Result<(), Busy> {
     let _aside = Aside::step(&watched.owner);
-    if until == Until::Settled && watched.has_nothing() {
+    if until == Until::Settled && watched.alone && watched.has_nothing() {
         return Ok(());
     }
     let look = Arc::new(Look {
@@ -95,6 +98,7 @@ pub(crate) async fn abort(owner: &Owner, patience: Duration) {
         owner: owner.clone(),
         home: None,
         in_flight: Box::new(Vec::new),
+        alone: false,
     };
     // What is left uses a session that it cannot have any more, and is told so.
     wait(watched, Until::Aborted, patience).await.ok();
@@ -123,8 +127,8 @@ struct State {
     answer: Option<Result<(), Busy>>,
     waker: Option<Waker>,
     pause: Duration,
-    /// The last moment at which nothing was busy, and since when it lasts.
-    quiet: Option<(Moment, Instant)>,
+    /// The last moment at which nothing was busy, and what has been awake since then.
+    quiet: Option<(Moment, Vec<Awake>)>,
     /// Once the time is up: who is polled from then on is busy, although it may not be so at the moment that is looked at.
     polls: Option<Polls>,
 }
@@ -185,28 +189,36 @@ impl Look {
     /// Nothing is busy from before it is looked for what is in flight until after that.
     fn is_quiet(&self) -> bool {
         let moment = self.tracker().moment();
-        let quiet = !self.tracker().is_busy()
+        let home = self.watched.home.as_ref().map(|(rest, _)| rest);
+        let quiet = !self.tracker().is_busy(home)
             && self.lasts(moment)
             && (self.watched.in_flight)().is_empty()
             && self.tracker().moment() == moment
-            && !self.tracker().is_busy();
+            && !self.tracker().is_busy(home);
         if !quiet && self.tracker().moment() != moment {
             self.state().quiet = None;
         }
         quiet
     }
 
-    /// Whether this moment is sure to last: no thread that polls futures is awake, or it has lasted for a while, as others'
-    /// work may keep a thread awake for ever.
+    /// Whether this moment is sure to last: each thread that polls futures has slept since it began, or has run for a
+    /// while, as others' work may keep a thread awake for ever.
     fn lasts(&self, moment: Moment) -> bool {
+        let now = self.tracker().awake();
         let mut state = self.state();
-        let since = match state.quiet {
-            Some((same, since)) if same == moment => since,
-            _ => Instant::now(),
+        let awake = match state.quiet.take() {
+            Some((same, mut awake)) if same == moment => {
+                awake.retain(|then| {
+                    let still = now.iter().find(|now| now.thread == then.thread);
+                    still.is_some_and(|now| now.ran.saturating_sub(then.ran) < LASTING)
+                });
+                awake
+            }
+            _ => now,
         };
-        state.quiet = Some((moment, since));
-        drop(state);
-        since.elapsed() >= LASTING || !self.tracker().threads_are_awake()
+        let lasts = awake.is_empty();
+        state.quiet = Some((moment, awake));
+        lasts
     }
 
     fn busy(&self, polls: &Polls) -> Busy {

@@ -8,6 +8,14 @@ use std::num::NonZeroU32;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ThreadId(NonZeroU32);
 
+/// What the system says of a thread.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen {
+    pub(super) asleep: bool,
+    /// In hundredths of a second, whatever its ticks are.
+    pub(super) ran: u64,
+}
+
 impl ThreadId {
     /// The running thread. `None` where the system does not tell: elsewhere than on Linux.
     #[inline]
@@ -41,12 +49,20 @@ impl ThreadId {
     /// Whoever wakes it makes it runnable at once, before it gets to run: so a thread that was handed something is never
     /// seen asleep. `None` once the thread has ended.
     pub(crate) fn is_asleep(self) -> Option<bool> {
+        self.look().map(|seen| seen.asleep)
+    }
+
+    /// The same, and how long it has run so far.
+    pub(super) fn look(self) -> Option<Seen> {
         let stat = fs::read_to_string(format!("/proc/self/task/{}/stat", self.0)).ok()?;
-        // `1234 (name) S ..`, and the name may hold anything.
-        let state = stat
-            .rfind(") ")
-            .and_then(|end| stat.as_bytes().get(end + 2));
-        state.map(|state| *state == b'S')
+        // `1234 (name) S ..`, and the name may hold anything. The state is the third field.
+        let (_, fields) = stat.rsplit_once(") ")?;
+        let mut fields = fields.split_ascii_whitespace();
+        let asleep = fields.next()? == "S";
+        // Its own time and the system's for it are the 14th and the 15th.
+        let times = fields.skip(10).take(2);
+        let ran = times.filter_map(|time| time.parse::<u64>().ok()).sum();
+        Some(Seen { asleep, ran })
     }
 }
 

@@ -1,6 +1,7 @@
 //! What an owner's work is doing: every owned future, closure and message, until it is done.
 
 use super::entry::{Entry, What};
+use super::rest::Rest;
 use super::thread::ThreadId;
 use crate::error::{Panicked, TaskState, TaskView};
 use std::collections::HashMap;
@@ -41,6 +42,14 @@ pub(super) type Polls = HashMap<usize, u64>;
 /// An owner's work at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Moment(u64);
+
+/// A thread that was found awake.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Awake {
+    pub(super) thread: ThreadId,
+    /// How long it had run by then, in hundredths of a second.
+    pub(super) ran: u64,
+}
 
 impl Count {
     #[inline]
@@ -123,8 +132,14 @@ impl Tracker {
     }
 
     /// Whether anything has something to do.
-    pub(super) fn is_busy(&self) -> bool {
-        self.moment().is_busy() && self.entries().iter().any(|entry| entry.is_busy())
+    ///
+    /// At a home that is at rest nothing is going to run that was woken: nobody polls for it any more.
+    pub(super) fn is_busy(&self, home: Option<&Rest>) -> bool {
+        let is_busy = |entry: &Arc<Entry>| {
+            let rests = || home.is_some_and(|home| entry.is_woken_on(home));
+            entry.is_busy() && !rests()
+        };
+        self.moment().is_busy() && self.entries().iter().any(is_busy)
     }
 
     /// A future runs on this thread.
@@ -136,14 +151,21 @@ impl Tracker {
         }
     }
 
-    /// Whether a thread that polls futures is awake. It may be about to wake one of them: tokio keeps those that yield until
+    /// Which threads that poll futures are awake. They may be about to wake one of them: tokio keeps those that yield until
     /// it has looked for what sockets bring.
-    pub(super) fn threads_are_awake(&self) -> bool {
-        let mut threads = self.threads();
-        threads.retain(|thread| thread.is_asleep().is_some());
-        threads
-            .iter()
-            .any(|thread| thread.is_asleep() == Some(false))
+    pub(super) fn awake(&self) -> Vec<Awake> {
+        let mut awake = Vec::new();
+        self.threads().retain(|thread| {
+            let Some(seen) = thread.look() else {
+                return false;
+            };
+            awake.extend((!seen.asleep).then_some(Awake {
+                thread: *thread,
+                ran: seen.ran,
+            }));
+            true
+        });
+        awake
     }
 
     /// How often each piece of work was polled.
