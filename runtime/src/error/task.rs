@@ -90,14 +90,18 @@ impl fmt::Display for TaskView {
         let Self { spawned_at, .. } = self;
         match (self.kind, self.actor, &self.task) {
             (TaskKind::Message, ..) => {
-                let name = self.written_in().unwrap_or("of an unnamed type");
+                let name = self.written_in().map(|name| format!(" `{name}`"));
+                let name = name.unwrap_or_default();
                 return match self.state {
                     TaskState::Spawned => {
-                        write!(f, "message `{name}`, sent at {spawned_at}: not handled yet")
+                        write!(
+                            f,
+                            "message{name}, sent at {spawned_at}: not handled yet (one that is kept, not sent, is `Envelope::standing(..)`)"
+                        )
                     }
                     state => write!(
                         f,
-                        "message `{name}`, sent at {spawned_at}: being handled, {state}"
+                        "message{name}, sent at {spawned_at}: being handled, {state}"
                     ),
                 };
             }

@@ -17,7 +17,7 @@ impl Tracked {
         Self
     }
 
-    pub(super) fn message<T>(_: &Carrier, _: &'static Location<'static>) -> Self {
+    pub(super) fn message<T>(_: &Carrier, _: &'static Location<'static>, _: bool) -> Self {
         Self
     }
 
