@@ -6,10 +6,11 @@
 
 use super::background;
 use super::config::Config;
+use super::sql::shortened;
 use super::template::home;
 use super::upstream::{QueryError, Rows, Upstream};
 use crate::error::BoxError;
-use crate::isolation::calls::{lasting, shortened};
+use crate::isolation::calls::lasting;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;

@@ -3,7 +3,8 @@
 use super::line::{Call, Line, Moves, Rest, What};
 use super::turn::Before;
 use super::{Hub, Shared, kernel, lock};
-use crate::isolation::calls::{lasting, shortened};
+use crate::isolation::calls::lasting;
+use crate::isolation::postgres::sql::shortened;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::{Arc, Mutex};
