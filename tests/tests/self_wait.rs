@@ -1,12 +1,13 @@
 //! A test that holds what a task of its own needs, and awaits that task: told as what it is.
 
+use heirloom::__private::in_flight;
 use heirloom::{Error, Repo, owned, sandboxed};
 use heirloom_tests::says;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::SqliteError;
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::task::yield_now;
 
 static SQLITE: Repo<Sqlite> = Repo::new();
@@ -144,6 +145,29 @@ async fn a_transaction_within_the_tests_own_does_not_wait_for_it(pool: PgPool) -
     });
     tokio::spawn(task).await.expect("it ends")?;
     outer.commit().await
+}
+
+#[sandboxed(isolation = "database")]
+async fn a_wait_for_the_tests_own_lock_is_seen_as_such(pool: PgPool) -> sqlx::Result<()> {
+    let insert = "INSERT INTO guests (id, email) VALUES (1, 'ada')";
+    let mut outer = pool.begin().await?;
+    sqlx::query(insert).execute(&mut *outer).await?;
+    let task = owned(async move { sqlx::query(insert).execute(&POSTGRES).await });
+    let waiting = tokio::spawn(task);
+    let part = ", behind the transaction of another one (server process ";
+    let started = Instant::now();
+    let seen = loop {
+        let seen = in_flight().await.concat();
+        if seen.contains(part) {
+            break seen;
+        }
+        assert!(started.elapsed() < Duration::from_secs(20), "seen: {seen}");
+        yield_now().await;
+    };
+    let last = format!(", since it ran `{insert}`)");
+    assert!(seen.ends_with(&last), "{seen}");
+    outer.rollback().await?;
+    waiting.await.expect("it ends").map(drop)
 }
 
 /// Runs one of this file's tests by itself, in which it fails, and gives what it prints.
