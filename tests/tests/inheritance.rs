@@ -1,5 +1,5 @@
 //! Who inherits: every way of running something else, on threads that no test has marked, so that only the annotation
-//! can be what carries the owner. One test per row of the table in the documentation.
+//! can be what carries the owner. One test per row of `docs/spawns.md`; what happens without it is in `spawns`.
 
 use heirloom::{Owner, Sandbox, current, owned_task};
 use heirloom_tests::test;
@@ -102,6 +102,20 @@ fn local_tasks() {
             .await
             .expect("no panic");
         vec![first.await.expect("no panic"), second, third]
+    }
+    inherits(row);
+}
+
+#[test]
+fn local_tasks_on_a_thread_of_their_own() {
+    #[owned_task]
+    async fn row() -> Vec<Seen> {
+        let thread = std::thread::spawn(|| {
+            let runtime = Runtime::new().expect("a runtime");
+            let task = async { tokio::task::spawn_local(async { current() }).await };
+            LocalSet::new().block_on(&runtime, task)
+        });
+        vec![thread.join().expect("no panic").expect("no panic")]
     }
     inherits(row);
 }

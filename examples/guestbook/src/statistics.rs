@@ -1,11 +1,13 @@
 //! The statistics: an actor that lives as long as the application and counts in the database.
 //!
-//! It is far from any request and has no pool of its own; it uses [`REPO`].
+//! It is far from any request and has no pool of its own; it uses [`REPO`]. Orders come in envelopes, so that it counts for
+//! whoever gave the order: in tests, in the database of the test.
 
 use crate::REPO;
 use crate::error::{Error, log};
-use heirloom::owned_task;
+use heirloom::{Envelope, owned_task};
 use serde::Serialize;
+use std::ops::ControlFlow;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -46,7 +48,7 @@ enum Order {
 /// Speaks to the actor. Orders are done one after the other, in the order they were given.
 #[derive(Clone, Debug)]
 pub struct Statistics {
-    orders: mpsc::Sender<Order>,
+    orders: mpsc::Sender<Envelope<Order>>,
 }
 
 /// Orders that wait; who gives one more waits too.
@@ -63,8 +65,8 @@ impl Statistics {
 
     /// Counts one more. Nobody's request fails because of the statistics: what goes wrong is logged.
     pub async fn count(&self, counter: Counter) {
-        if self.orders.send(Order::Count(counter)).await.is_err() {
-            log("counting", &Error::StatisticsStopped);
+        if let Err(stopped) = self.give(Order::Count(counter)).await {
+            log("counting", &stopped);
         }
     }
 
@@ -75,34 +77,43 @@ impl Statistics {
     /// [`Error::StatisticsStopped`], [`Error::Database`].
     pub async fn summary(&self) -> Result<Summary, Error> {
         let (tell, told) = oneshot::channel();
-        let stopped = |()| Error::StatisticsStopped;
-        self.orders
-            .send(Order::Tell(tell))
-            .await
-            .map_err(|_| stopped(()))?;
-        told.await.map_err(|_| stopped(()))?
+        self.give(Order::Tell(tell)).await?;
+        told.await.map_err(|_| Error::StatisticsStopped)?
     }
 
     /// Ends the actor once it has done what it was given before.
     pub async fn stop(&self) {
         // An actor that is gone has stopped.
-        self.orders.send(Order::Stop).await.ok();
+        self.give(Order::Stop).await.ok();
+    }
+
+    async fn give(&self, order: Order) -> Result<(), Error> {
+        let given = self.orders.send(Envelope::new(order)).await;
+        given.map_err(|_| Error::StatisticsStopped)
     }
 }
 
-async fn keep(mut orders: mpsc::Receiver<Order>) {
+#[owned_task(name = "statistics")]
+async fn keep(mut orders: mpsc::Receiver<Envelope<Order>>) {
     while let Some(order) = orders.recv().await {
-        match order {
-            Order::Count(counter) => {
-                if let Err(error) = count(counter).await {
-                    log("counting", &error);
-                }
-            }
-            // Who asked may have gone away meanwhile.
-            Order::Tell(asked) => drop(asked.send(summary().await)),
-            Order::Stop => break,
+        if order.handle(obey).await.is_break() {
+            break;
         }
     }
+}
+
+async fn obey(order: Order) -> ControlFlow<()> {
+    match order {
+        Order::Count(counter) => {
+            if let Err(error) = count(counter).await {
+                log("counting", &error);
+            }
+        }
+        // Who asked may have gone away meanwhile.
+        Order::Tell(asked) => drop(asked.send(summary().await)),
+        Order::Stop => return ControlFlow::Break(()),
+    }
+    ControlFlow::Continue(())
 }
 
 async fn count(counter: Counter) -> Result<(), Error> {

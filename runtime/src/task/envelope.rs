@@ -14,7 +14,8 @@ use std::task::{Context, Poll};
 ///
 /// An actor that is started once, in a `static` or when the application starts, belongs to nobody, or to the test that
 /// came first. What arrives in an envelope is handled as its sender's all the same: each message uses the database of the
-/// test that sent it. Several may be handled at once, on any thread and any runtime.
+/// test that sent it. Several may be handled at once, on any thread and any runtime. Better that it belongs to nobody: then
+/// a message that comes without an envelope is an error, and not taken for the first test's.
 ///
 /// Without the `sandbox` feature it is the message and the sender's span, and nothing else.
 ///
@@ -142,7 +143,7 @@ impl<T> Envelope<T> {
     ///
     /// Takes `async |message| { .. }`, which may use what is around it, as well as `|message| async move { .. }` or the
     /// name of an `async fn`. The future is the sender's as [`owned`](crate::owned()) work is: what it spawns with
-    /// [`owned_task`](crate::owned_task) or `owned` is the sender's too.
+    /// `#[owned_task]` or `owned` is the sender's too.
     ///
     /// # Cancel safety
     ///

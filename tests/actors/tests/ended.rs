@@ -1,31 +1,35 @@
 //! What an actor is told that was born in one test and is asked by another, without any context.
 
-use heirloom::{Error, FutureExt as _, Owner};
-use heirloom_actors_tests::{REPO, as_test, count, nobodys, ours};
+use heirloom::{Error, FutureExt as _, Owner, owned_task};
+use heirloom_actors_tests::{REPO, as_test, count, insert, nobodys, ours};
 use tokio::sync::{mpsc, oneshot};
 
-type Ask = mpsc::UnboundedSender<oneshot::Sender<sqlx::Result<i64>>>;
+type Answer = oneshot::Sender<sqlx::Result<i64>>;
+
+type Ask = mpsc::UnboundedSender<Answer>;
 
 /// An actor that belongs to whoever starts it, and outlives its test: the mistake.
 fn start() -> Ask {
-    let (ask, mut asked) = mpsc::unbounded_channel::<oneshot::Sender<_>>();
-    let counts = async move {
-        while let Some(answer) = asked.recv().await {
-            answer.send(count(&REPO).await).ok();
-        }
-    };
+    let (ask, asked) = mpsc::unbounded_channel();
     // Told apart from the test's own threads, in the text.
-    nobodys().spawn(counts.owned());
+    nobodys().spawn(counts(asked).owned());
     ask
 }
 
-async fn told(ask: &Ask) -> String {
+async fn counts(mut asked: mpsc::UnboundedReceiver<Answer>) {
+    while let Some(answer) = asked.recv().await {
+        answer.send(count(&REPO).await).ok();
+    }
+}
+
+async fn asked(ask: &Ask) -> sqlx::Result<i64> {
     let (answer, answered) = oneshot::channel();
     ask.send(answer).expect("it listens");
-    let error = answered
-        .await
-        .expect("an answer")
-        .expect_err("not its test");
+    answered.await.expect("an answer")
+}
+
+async fn told(ask: &Ask) -> String {
+    let error = asked(ask).await.expect_err("not its test");
     assert!(matches!(ours(&error), Error::OwnerEnded { .. }), "{error}");
     ours(&error).to_string()
 }
@@ -67,4 +71,48 @@ fn an_actor_of_an_owner_that_was_stopped_is_told_by_whom_and_what_to_write() {
     });
     let text = story.expect("a thread").join().expect("no panic");
     assert_eq!(lasting(&text), include_str!("ended/owner.txt").trim_end());
+}
+
+#[test]
+fn an_actor_of_a_running_test_takes_plain_messages_for_that_tests() {
+    let guests = as_test("starts_the_actor", |_| async {
+        let ask = start();
+        insert(&REPO, "ada@example.org").await.expect("a session");
+        as_other("asks_it", move || async move { asked(&ask).await })
+    });
+    assert_eq!(guests.expect("a session"), 1, "the first test's");
+}
+
+#[test]
+fn an_actor_that_is_nobodys_never_takes_a_plain_message_for_somebodys() {
+    #[owned_task]
+    fn start() -> Ask {
+        let (ask, asked) = mpsc::unbounded_channel();
+        #[unowned("serves every test")]
+        nobodys().spawn(counts(asked));
+        ask
+    }
+    let errors = as_test("starts_the_actor", |_| async {
+        let ask = start();
+        let other = ask.clone();
+        let by_other = as_other("asks_it", move || async move { asked(&other).await });
+        [asked(&ask).await, by_other]
+    });
+    for error in errors {
+        let error = error.expect_err("nobody's");
+        assert!(matches!(ours(&error), Error::Ownership { .. }), "{error}");
+        assert!(error.to_string().contains("serves every test"), "{error}");
+    }
+}
+
+/// Runs a second test while the first one runs, on a thread of its own: tests do not nest.
+fn as_other<R, F>(name: &str, body: impl FnOnce() -> F + Send) -> R
+where
+    R: Send,
+    F: Future<Output = R>,
+{
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| as_test(name, |_| body()));
+        other.join().expect("no panic")
+    })
 }

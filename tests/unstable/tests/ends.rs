@@ -76,6 +76,28 @@ async fn a_task_that_is_aborted(owner: Owner) -> Result<(), BoxError> {
 }
 
 #[sandboxed]
+async fn tasks_that_a_drop_spawns_when_its_task_is_aborted(owner: Owner) -> Result<(), BoxError> {
+    struct Goodbye(mpsc::Sender<JoinHandle<Seen>>);
+
+    impl Drop for Goodbye {
+        fn drop(&mut self) {
+            self.0.send(whose()).expect("somebody listens");
+        }
+    }
+
+    let (told, tell) = mpsc::channel();
+    let goodbye = Goodbye(told);
+    let task = start(async move {
+        let _goodbye = goodbye;
+        pending::<()>().await;
+    });
+    task.abort();
+    task.await.expect_err("aborted");
+    assert_eq!(tell.recv()?.await?, Some(owner));
+    Ok(())
+}
+
+#[sandboxed]
 async fn a_task_whose_handle_nobody_kept(owner: Owner) -> Result<(), BoxError> {
     let (_, dropped) = holding(async {});
     assert_eq!(dropped.recv()?, Some(owner.clone()));

@@ -2,8 +2,8 @@
 //! thread.
 #![cfg(tokio_unstable)]
 
-use heirloom::{BoxError, FutureExt as _, Owner, current, owned, sandboxed};
-use heirloom_unstable::{SHARED, single, start, start_here, whose};
+use heirloom::{BoxError, Checkin, FutureExt as _, Owner, current, owned, sandboxed};
+use heirloom_unstable::{REPO, SHARED, guests, single, start, start_here, whose};
 use tokio::sync::oneshot;
 use tokio::task::LocalSet;
 
@@ -48,6 +48,17 @@ async fn an_allowance_is_closer_than_birth(owner: Owner) -> Result<(), BoxError>
 }
 
 #[sandboxed]
+async fn a_task_is_an_heir_which_cannot_give_its_owners_session_back() -> Result<(), BoxError> {
+    start(guests()).await??;
+    assert_eq!(
+        start(async { REPO.checkin().await }).await??,
+        Checkin::NotOwner
+    );
+    assert_eq!(REPO.checkin().await?, Checkin::Ok);
+    Ok(())
+}
+
+#[sandboxed]
 async fn work_that_was_owned_where_it_was_made_stays_so(owner: Owner) -> Result<(), BoxError> {
     let made = owned(async { current() });
     let other = Owner::start("other").await?;
@@ -65,7 +76,18 @@ async fn unowned_work_is_nobodys_and_so_are_its_children() -> Result<(), BoxErro
     #[unowned("metrics of the whole process")]
     let task = SHARED.spawn(async { (current(), whose().await.expect("no panic")) });
     assert_eq!(task.await?, (None, None));
+    // On a thread of the test, which would make it an heir.
+    let runtime = single();
+    #[unowned("metrics of the whole process")]
+    let task = runtime.spawn(unowned());
+    let thread = tokio::task::spawn_blocking(move || runtime.block_on(task));
+    assert_eq!(thread.await??, (None, None));
     Ok(())
+}
+
+async fn unowned() -> (Option<Owner>, Option<Owner>) {
+    let child = start_here(async { current() });
+    (current(), child.await.expect("no panic"))
 }
 
 #[sandboxed]

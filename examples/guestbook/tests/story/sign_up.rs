@@ -3,9 +3,8 @@
 use crate::support::{TestApp, TestResult, count, sign_up};
 use axum::http::StatusCode;
 use guestbook::Pool;
-use heirloom::sandboxed;
+use heirloom::{Sandbox, eventually, sandboxed};
 use serde_json::json;
-use std::time::Duration;
 use tokio::task::JoinSet;
 
 #[sandboxed]
@@ -86,7 +85,10 @@ async fn of_many_who_want_one_email_at_once_exactly_one_gets_it(app: TestApp) ->
 }
 
 #[sandboxed(flavor = "multi_thread", worker_threads = 2)]
-async fn many_sign_up_at_once_through_several_connections(app: TestApp) -> TestResult {
+async fn many_sign_up_at_once_through_several_connections(
+    app: TestApp,
+    sandbox: Sandbox,
+) -> TestResult {
     // Somebody is writing, so everybody who comes now waits with a connection of their own: SQLite has one writer at a
     // time, and a test in a transaction one session.
     let mut writing = app.pool.begin().await?;
@@ -100,16 +102,11 @@ async fn many_sign_up_at_once_through_several_connections(app: TestApp) -> TestR
             answer.status
         });
     }
-    let several = async {
-        while app.pool.size() < 5 {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(5), several).await?;
+    eventually(|| async { app.pool.size() >= 5 }).await?;
     writing.commit().await?;
     let answers = arriving.join_all().await;
     assert!(answers.iter().all(|status| *status == StatusCode::CREATED));
-    app.background_tasks_are_done().await;
+    sandbox.settle().await?;
     assert_eq!(count(&app.pool, "guests").await, 16);
     assert_eq!(count(&app.pool, "letters").await, 16);
     Ok(())

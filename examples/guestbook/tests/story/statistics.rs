@@ -2,9 +2,10 @@
 
 use crate::support::{TestApp, TestResult};
 use guestbook::{Counter, Error, Pool, REPO, Statistics, Summary};
-use heirloom::sandboxed;
+use heirloom::{Sandbox, sandboxed};
+use rstest::rstest;
 use serde_json::json;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 #[sandboxed]
 async fn the_statistics_count_this_tests_guests_and_entries_and_no_others(app: TestApp) {
@@ -62,6 +63,44 @@ async fn an_actor_that_is_started_by_a_test_belongs_to_it_on_every_thread(
         .fetch_one(&pool)
         .await?;
     assert_eq!(counted, 100);
+    Ok(())
+}
+
+/// One actor for the whole suite, as in an application that keeps it in a `static`: it is started on a runtime of its own,
+/// by whichever test comes first, and belongs to none.
+static SHARED: LazyLock<Statistics> = LazyLock::new(|| {
+    let (started, statistics) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build();
+        runtime.expect("a runtime").block_on(async {
+            let (statistics, actor) = Statistics::start();
+            started.send(statistics).expect("somebody waits for it");
+            actor.await.expect("it is never stopped");
+        });
+    });
+    statistics.recv().expect("it starts")
+});
+
+#[sandboxed]
+#[rstest]
+async fn one_actor_for_all_tests_counts_for_each_its_own(
+    #[values(1, 2, 3, 4, 5, 6, 7, 8)] guests: i64,
+    pool: Pool,
+    sandbox: Sandbox,
+) -> TestResult {
+    for _ in 0..guests {
+        SHARED.count(Counter::Guests).await;
+    }
+    // Nobody answers a count, and nobody sleeps until it is done.
+    sandbox.settle().await?;
+    let counted: i64 = sqlx::query_scalar("SELECT value FROM statistics")
+        .fetch_one(&pool)
+        .await?;
+    assert_eq!(counted, guests);
+    assert_eq!(SHARED.summary().await?.guests, guests);
     Ok(())
 }
 

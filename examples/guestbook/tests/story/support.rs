@@ -94,13 +94,6 @@ impl TestApp {
         self.post("/api/entries", &entry).await
     }
 
-    /// Waits for the background tasks, with the application's own means.
-    pub(crate) async fn background_tasks_are_done(&self) {
-        self.tasks().close();
-        self.tasks().wait().await;
-        self.tasks().reopen();
-    }
-
     /// Ends the application as its server does.
     pub(crate) async fn close(self) {
         self.guestbook.close().await;

@@ -2,7 +2,7 @@
 
 use crate::support::{TestApp, TestResult, count};
 use guestbook::{Error, Pool, SignUp, sign_up, welcome};
-use heirloom::sandboxed;
+use heirloom::{Sandbox, sandboxed};
 use std::sync::Arc;
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
@@ -28,20 +28,25 @@ async fn the_welcome_task_sees_the_guest_of_its_test(pool: Pool) -> TestResult {
 }
 
 #[sandboxed]
-async fn a_request_starts_the_letter_and_does_not_wait_for_it(app: TestApp) {
+async fn a_request_starts_the_letter_and_does_not_wait_for_it(
+    app: TestApp,
+    sandbox: Sandbox,
+) -> TestResult {
     app.sign_up("Ada", "ada@example.org").await;
     // One thread, and the answer came without yielding to the task that was started last.
     assert_eq!(app.tasks().len(), 1, "the letter is still being written");
-    app.background_tasks_are_done().await;
+    sandbox.settle().await?;
     assert_eq!(count(&app.pool, "letters").await, 1);
+    Ok(())
 }
 
 #[sandboxed]
-async fn who_is_refused_gets_no_letter(app: TestApp) {
+async fn who_is_refused_gets_no_letter(app: TestApp, sandbox: Sandbox) -> TestResult {
     app.sign_up("Ada", "ada@example.org").await;
     app.sign_up("Impostor", "ada@example.org").await;
-    app.background_tasks_are_done().await;
+    sandbox.settle().await?;
     assert_eq!(count(&app.pool, "letters").await, 1);
+    Ok(())
 }
 
 #[sandboxed]
