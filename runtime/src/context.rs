@@ -46,7 +46,7 @@ pub use self::{
 };
 #[cfg(feature = "sandbox")]
 pub(crate) use self::{
-    scope::{mark_this_thread, mark_thread},
+    scope::{mark_this_thread, mark_thread, unmark_thread},
     span::{layer_is_installed, owner_span},
 };
 

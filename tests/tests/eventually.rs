@@ -1,5 +1,7 @@
 //! Conditions that only time can bring.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails says where")]
+
 use heirloom::{Error, Sandbox, eventually, eventually_within, sandboxed};
 use std::cell::Cell;
 use std::time::Duration;
@@ -9,8 +11,8 @@ async fn it_tries_until_it_holds_and_gives_what_came_out(_: Sandbox) {
     let tries = Cell::new(0);
     let value = eventually(|| {
         tries.set(tries.get() + 1);
-        let tried = tries.get();
-        async move { (tried == 4).then_some("four") }
+        let number = tries.get();
+        async move { (number == 4).then_some("four") }
     });
     assert_eq!(value.await.unwrap(), "four");
     assert_eq!(tries.get(), 4);
@@ -26,8 +28,8 @@ async fn the_error_has_the_place_and_the_last_failure(_: Sandbox) {
     let line = line!() + 1;
     let error = eventually(|| {
         tries.set(tries.get() + 1);
-        let tried = tries.get();
-        async move { Err::<(), _>(format!("it is {tried}")) }
+        let number = tries.get();
+        async move { Err::<(), _>(format!("it is {number}")) }
     });
     let text = format!("{:?}", error.await.unwrap_err());
     let place = format!(
@@ -46,8 +48,8 @@ async fn a_panic_is_an_attempt_that_failed(_: Sandbox) {
     let tries = Cell::new(0);
     eventually(|| {
         tries.set(tries.get() + 1);
-        let tried = tries.get();
-        async move { assert!(tried > 1, "not yet: {tried}") }
+        let number = tries.get();
+        async move { assert!(number > 1, "not yet: {number}") }
     })
     .await
     .unwrap();
@@ -59,7 +61,7 @@ async fn a_panic_is_an_attempt_that_failed(_: Sandbox) {
 
 #[sandboxed(start_paused = true)]
 async fn an_attempt_that_does_not_end_is_given_up(_: Sandbox) {
-    let limit = Duration::from_secs(60);
+    let limit = Duration::from_mins(1);
     let error = eventually_within(limit, std::future::pending::<bool>)
         .await
         .unwrap_err();

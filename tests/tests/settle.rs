@@ -1,5 +1,7 @@
 //! Settling: nothing of the test is running, woken or in flight, and nobody sleeps to find out.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails says where")]
+
 use heirloom::{Error, FutureExt as _, Sandbox, owned, owned_fn, sandboxed};
 use std::future::{Future, pending, poll_fn};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -80,9 +80,14 @@ impl Carrier {
     #[track_caller]
     pub fn unowned(why: &'static str) -> Self {
         let at = Location::caller().into();
+        let claim = Claim::Unowned(Arc::new(Exemption { why, at }));
+        let scope = Scope::enter(claim.clone());
+        // Of nobody's, in the place of the span that the threads of a test's runtime are in.
+        let span = tracing::error_span!(target: "heirloom::owner", parent: None, "unowned");
+        drop(scope);
         Self {
-            claim: Some(Claim::Unowned(Arc::new(Exemption { why, at }))),
-            span: Span::none(),
+            claim: Some(claim),
+            span,
             birth: true,
             actor: None,
         }

@@ -2,7 +2,10 @@
 
 use super::stack::{self, Claim, Key};
 use crate::owner::{ActorId, Owner, Role};
+use std::cell::RefCell;
 use std::marker::PhantomData;
+use tracing::Span;
+use tracing::span::EnteredSpan;
 
 /// Makes an owner the current one on this thread until it is dropped; then what was current before is so again.
 ///
@@ -63,9 +66,43 @@ impl Owner {
     }
 }
 
-/// Marks this thread as one of the owner's runtime, for as long as the thread lives.
-pub(crate) fn mark_thread(owner: Owner) {
+thread_local! {
+    /// What is entered on a thread of a test's runtime for as long as the thread lives.
+    static ENTERED: RefCell<Option<InSpan>> = const { RefCell::new(None) };
+}
+
+/// Marks this thread as one of the owner's runtime, until it is unmarked.
+pub(crate) fn mark_thread(owner: Owner, span: &Span) {
     drop(stack::set_thread_owner(Some(owner)));
+    let entered = InSpan::enter(span);
+    let before = ENTERED.try_with(|slot| slot.replace(Some(entered)));
+    drop(before);
+}
+
+/// To be called before the thread ends: the subscriber's own locals must still be there.
+pub(crate) fn unmark_thread() {
+    let entered = ENTERED.try_with(RefCell::take);
+    drop(entered);
+    drop(stack::set_thread_owner(None));
+}
+
+/// A span that is current wherever no other is entered: libraries that carry spans take the test's along, also from code
+/// that nobody annotated.
+#[derive(Debug)]
+struct InSpan(Option<EnteredSpan>);
+
+impl InSpan {
+    fn enter(span: &Span) -> Self {
+        // The thread knows its owner itself.
+        Self(Some(stack::naming_the_owner(|| span.clone().entered())))
+    }
+}
+
+impl Drop for InSpan {
+    fn drop(&mut self) {
+        let span = self.0.take();
+        stack::naming_the_owner(|| drop(span));
+    }
 }
 
 /// Marks this thread as one of the owner's runtime until the guard is dropped: for the thread that a test runs on,
@@ -74,6 +111,7 @@ pub(crate) fn mark_this_thread(owner: Owner) -> ThreadMark {
     ThreadMark {
         before: stack::set_thread_owner(Some(owner)),
         depth: stack::depth(),
+        span: None,
     }
 }
 
@@ -83,12 +121,22 @@ pub(crate) fn mark_this_thread(owner: Owner) -> ThreadMark {
 pub(crate) struct ThreadMark {
     before: Option<Owner>,
     depth: usize,
+    span: Option<InSpan>,
+}
+
+impl ThreadMark {
+    /// And in this span.
+    pub(crate) fn in_span(mut self, span: &Span) -> Self {
+        self.span = Some(InSpan::enter(span));
+        self
+    }
 }
 
 impl Drop for ThreadMark {
     fn drop(&mut self) {
         // A guard that the test leaked must not stay for whoever uses the thread next.
         stack::leave_to(self.depth);
+        self.span = None;
         drop(stack::set_thread_owner(self.before.take()));
     }
 }

@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 const DRAINED: &str = "end it before the test returns (await it, abort it, stop its actor), give it more time with `drain_timeout`, or \
      have it dropped as it is with `drain = \"abort\"`";
-const ELSEWHERE: &str = "it is on another runtime or thread, where only its own code can end it: end it before the test returns, or, if it \
-     is not the test's, mark its spawn `#[unowned(\"why\")]`";
+const ELSEWHERE: &str = "it is on another runtime or thread, where only its own code can end it: end it before the test returns; if it \
+     is not the test's, mark its spawn `#[unowned(\"why\")]`; if it is an actor that others use later, name it: `#[owned_task(name = \"..\")]`";
 
 /// How long the end of a test that has failed already waits for what is being ended.
 const SHORT: Duration = Duration::from_millis(100);
@@ -110,11 +110,11 @@ impl Test {
         } else {
             self.drain_timeout
         };
-        if tracker.wait_until_empty(Instant::now() + patience) || has_failed {
+        if tracker.wait_until_finished(Instant::now() + patience) || has_failed {
             return None;
         }
         let busy = Busy {
-            tasks: tracker.alive(),
+            tasks: tracker.unfinished(),
             ..Busy::default()
         };
         Some(self.failure(Error::NotSettled {

@@ -13,6 +13,7 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::process::{ExitCode, Termination};
 use std::time::Duration;
+use tracing::Span;
 
 /// One test, by hand: what `#[sandboxed]` writes.
 ///
@@ -195,8 +196,9 @@ impl Test {
         let owner = ends.0.clone();
         #[cfg(feature = "_database")]
         self.database.set_up(&owner, self.manifest_dir);
-        let marked = mark_this_thread(owner.clone());
-        let runtime = match self.runtime(&owner) {
+        let span = owner_span(&owner);
+        let marked = mark_this_thread(owner.clone()).in_span(&span);
+        let runtime = match self.runtime(&owner, &span) {
             Ok(runtime) => runtime,
             Err(error) => {
                 let failure = Failure::new("cannot start its runtime", Some(self.at), error);
@@ -206,7 +208,7 @@ impl Test {
         #[cfg(feature = "_database")]
         super::database::lives_on(&owner, runtime.handle().id(), self.clock.as_ref());
         let sandbox = Sandbox::new(owner.clone(), runtime.home());
-        let carrier = Carrier::with_span(&owner, owner_span(&owner));
+        let carrier = Carrier::with_span(&owner, span);
         let ended = catch_unwind(AssertUnwindSafe(|| {
             body(&runtime, sandbox.clone(), &carrier)
         }));
@@ -227,13 +229,13 @@ impl Test {
         }
     }
 
-    fn runtime(&self, owner: &Owner) -> std::io::Result<TestRuntime> {
+    fn runtime(&self, owner: &Owner, span: &Span) -> std::io::Result<TestRuntime> {
         let flavor = if self.multi_thread {
             Flavor::MultiThread(self.worker_threads)
         } else {
             Flavor::CurrentThread
         };
-        TestRuntime::build(owner, flavor, self.clock.clone())
+        TestRuntime::build(owner, span, flavor, self.clock.clone())
     }
 
     /// Fails the test with what came first; all of it is printed.

@@ -1,12 +1,13 @@
 //! A test's own runtime, which tells when it has nothing to do.
 
 use crate::clock::Clock;
-use crate::context::mark_thread;
+use crate::context::{mark_thread, unmark_thread};
 use crate::owner::Owner;
 use crate::task::Rest;
 use std::ops::Deref;
 use std::time::Duration;
 use tokio::runtime::{Builder, Handle, Runtime};
+use tracing::Span;
 
 /// The runtime.
 #[derive(Debug)]
@@ -35,6 +36,7 @@ impl TestRuntime {
     /// Builds it on the test's thread, which is to drive it if no other does.
     pub(super) fn build(
         owner: &Owner,
+        span: &Span,
         flavor: Flavor,
         clock: Option<Clock>,
     ) -> std::io::Result<Self> {
@@ -52,7 +54,7 @@ impl TestRuntime {
         if clock.is_some() {
             builder.start_paused(true);
         }
-        let runtime = hooks(&mut builder, owner, &rest, clock.clone())
+        let runtime = hooks(&mut builder, owner, span, &rest, clock.clone())
             .enable_all()
             .thread_name(owner.name())
             .build()?;
@@ -87,17 +89,21 @@ impl TestRuntime {
 fn hooks<'a>(
     builder: &'a mut Builder,
     owner: &Owner,
+    span: &Span,
     rest: &Rest,
     clock: Option<Clock>,
 ) -> &'a mut Builder {
-    let (heir, starts) = (owner.clone(), rest.clone());
+    let (heir, span, starts) = (owner.clone(), span.clone(), rest.clone());
     let (stops, parks, goes_on) = (rest.clone(), rest.clone(), rest.clone());
     builder
         .on_thread_start(move || {
-            mark_thread(heir.clone());
+            mark_thread(heir.clone(), &span);
             starts.thread_starts();
         })
-        .on_thread_stop(move || stops.thread_stops())
+        .on_thread_stop(move || {
+            stops.thread_stops();
+            unmark_thread();
+        })
         .on_thread_park(move || {
             if let Some(clock) = &clock {
                 clock.before_rest();

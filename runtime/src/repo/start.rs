@@ -192,8 +192,8 @@ impl StartedOwner {
     /// for, everything is rolled back, and nothing of it is left when this is done.
     ///
     /// Dropped are the tasks that were spawned as its own: by annotated code, or as `spawn(owned(future))`. Such a task ends
-    /// by unwinding, so whoever joins it is told that it panicked, with a text that names the owner. A future that somebody
-    /// else's task runs for the owner (`.owned_by(&owner)`, a message) goes on, without the owner's sessions.
+    /// by unwinding, so whoever joins it is told that it panicked, with a text that names the owner. An actor, which has a name, and a future that somebody
+    /// else's task runs for the owner (`.owned_by(&owner)`, a message) go on, without the owner's sessions.
     ///
     /// # Errors
     ///

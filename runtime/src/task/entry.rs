@@ -182,7 +182,7 @@ impl Entry {
         self.what.may_be_ended
             && self.what.kind == TaskKind::Task
             && self.runs_in.get().is_some_and(is_task)
-            && self.state.load(Ordering::Acquire) != ASIDE
+            && self.is_finite()
     }
 
     /// Whether it has anything to do: a thread that sleeps has not.

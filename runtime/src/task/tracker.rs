@@ -162,7 +162,7 @@ impl Tracker {
     }
 
     /// What is to end some time, and has not.
-    pub(super) fn unfinished(&self) -> Vec<TaskView> {
+    pub(crate) fn unfinished(&self) -> Vec<TaskView> {
         self.views(Entry::is_finite)
     }
 
@@ -183,11 +183,6 @@ impl Tracker {
         !left.any(|entry| entry.can_be_ended())
     }
 
-    /// All that has not ended.
-    pub(crate) fn alive(&self) -> Vec<TaskView> {
-        self.views(|_| true)
-    }
-
     fn views(&self, which: impl Fn(&Entry) -> bool) -> Vec<TaskView> {
         let entries = self.entries();
         let chosen = entries.iter().filter(|entry| which(entry));
@@ -199,18 +194,20 @@ impl Tracker {
         self.lock().slots.iter().flatten().cloned().collect()
     }
 
-    /// Ends whatever can be ended from outside: tasks on other runtimes than the owner's own.
+    /// Ends whatever can be ended from outside: tasks on other runtimes than the owner's own. Actors live on there, as others
+    /// may know them; what they ask of the owner's sessions is refused.
     pub(crate) fn abort_all(&self) {
-        for entry in self.entries() {
+        let entries = self.entries();
+        for entry in entries.iter().filter(|entry| entry.is_finite()) {
             entry.abort();
         }
     }
 
-    /// Blocks until everything has ended, or the time is up. `true` when everything has.
-    pub(crate) fn wait_until_empty(&self, deadline: Instant) -> bool {
+    /// Blocks until everything has ended that is to end some time, or the time is up. `true` when it has.
+    pub(crate) fn wait_until_finished(&self, deadline: Instant) -> bool {
         let mut work = self.lock();
         work.waiting = true;
-        while work.slots.iter().any(Option::is_some) {
+        while work.slots.iter().flatten().any(|entry| entry.is_finite()) {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return false;

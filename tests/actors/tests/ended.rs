@@ -8,11 +8,12 @@ type Answer = oneshot::Sender<sqlx::Result<i64>>;
 
 type Ask = mpsc::UnboundedSender<Answer>;
 
-/// An actor that belongs to whoever starts it, and outlives its test: the mistake.
+/// An actor that belongs to whoever starts it, and outlives its test: the mistake. It has a name, else it would end with the
+/// test.
 fn start() -> Ask {
     let (ask, asked) = mpsc::unbounded_channel();
     // Told apart from the test's own threads, in the text.
-    nobodys().spawn(counts(asked).owned());
+    nobodys().spawn(counts(asked).owned().named("desk"));
     ask
 }
 
@@ -55,6 +56,22 @@ fn an_actor_of_a_test_that_has_ended_is_told_which_and_what_to_write() {
     let ask = as_test("story::starts_the_actor", |_| async { start() });
     let text = as_test("story::asks_it", |_| async { told(&ask).await });
     assert_eq!(lasting(&text), include_str!("ended/test.txt").trim_end());
+}
+
+#[test]
+fn a_task_without_a_name_ends_with_its_test_and_says_so_to_whoever_joins_it() {
+    let (gone, task) = as_test("story::starts_a_task", |_| async {
+        let (ask, asked) = mpsc::unbounded_channel();
+        (ask, nobodys().spawn(counts(asked).owned()))
+    });
+    let (answer, _) = oneshot::channel();
+    assert!(gone.send(answer).is_err());
+    let error = as_test("story::joins_it", |_| async {
+        task.await.expect_err("ended")
+    });
+    let text = error.to_string();
+    let told = "aborted by heirloom: its owner `story::starts_a_task` has ended";
+    assert!(text.contains(told), "{text}");
 }
 
 #[test]
