@@ -189,15 +189,16 @@ impl<L: Lease> AnySession for Session<L> {
 
     fn in_flight(&self) -> Waits<'_> {
         Box::pin(async move {
-            if matches!(self.gate.closed(), Some(Gone::NotOpened)) {
-                return Vec::new();
-            }
             if let Some(lease) = self.lease.get() {
                 let mut calls = lease.in_flight().await;
                 if calls.is_empty() && !self.facts.sandbox() {
                     calls = self.uses();
                 }
                 return calls;
+            }
+            // Taken before it was open, it is never going to be.
+            if self.gate.closed().is_some() {
+                return Vec::new();
             }
             let (repo, opener) = (self.facts.repo.name, &self.facts.opened_by);
             let (asker, lasts) = (opener.asker(), opener.since.elapsed());

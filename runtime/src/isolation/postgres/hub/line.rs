@@ -113,6 +113,11 @@ impl Line {
         }
     }
 
+    /// Its socket, for a look at it.
+    pub(super) fn socket(&self) -> Option<&OwnedFd> {
+        self.socket.as_ref()
+    }
+
     /// It is let in as this client.
     pub(super) fn is(&self, client: ClientId, mailbox: &Arc<Mailbox>) {
         self.client.get_or_init(|| (client, Arc::clone(mailbox)));
@@ -203,7 +208,7 @@ impl Line {
         if inner.state == State::Unread {
             return None;
         }
-        if self.socket.as_ref().is_some_and(kernel::is_readable) {
+        if self.socket().is_some_and(kernel::is_readable) {
             return Some(What::Asking);
         }
         let is_told = inner.state
@@ -215,7 +220,7 @@ impl Line {
     }
 
     fn is_unread(&self, inner: &mut Inner) -> bool {
-        let unread = self.socket.as_ref().is_some_and(kernel::is_unread);
+        let unread = self.socket().is_some_and(kernel::is_unread);
         if !unread {
             inner.unread = None;
             return false;
