@@ -13,8 +13,10 @@ use sqlx::Database as _;
 use sqlx::migrate::Migrator;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
-use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
 
 /// From the attribute's arguments.
 #[derive(Debug, Default)]
@@ -221,11 +223,29 @@ pub(super) fn checkin(owner: &Owner, failed: bool, patience: Duration) -> Vec<Bo
     errors
 }
 
-/// The database calls of an owner that are in flight. Nothing of it waits.
+/// The database calls of an owner that are in flight. Nothing of it waits but for a server that is asked what real
+/// connections do, and for that not long.
 pub(super) fn in_flight(owner: &Owner) -> Vec<String> {
+    const PATIENCE: Duration = Duration::from_secs(1);
     let mut asked = pin!(crate::repo::in_flight(owner));
-    match asked.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(calls) => calls,
-        Poll::Pending => vec!["a session that does not tell".to_owned()],
+    let waker = Waker::from(Arc::new(Awake(std::thread::current())));
+    let started = Instant::now();
+    loop {
+        match asked.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(calls) => return calls,
+            Poll::Pending => std::thread::park_timeout(PATIENCE),
+        }
+        if started.elapsed() > PATIENCE {
+            return vec!["a session that does not tell".to_owned()];
+        }
+    }
+}
+
+/// Wakes a thread.
+struct Awake(Thread);
+
+impl Wake for Awake {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
     }
 }

@@ -228,22 +228,20 @@ impl Client {
         };
         poll_fn(|cx| {
             let mut at = line.at();
-            at.becomes(State::Working);
             let mail = mailbox.poll(cx, is_idle);
-            if mail == Some(Mail::End) {
-                return Poll::Ready(Ok(Idle::Closed));
-            }
-            // It keeps nothing between polls, so that a new one is as good as the last.
-            if let Poll::Ready(tag) = pin!(self.tag()).poll(cx) {
-                return Poll::Ready(tag.map(Idle::Frame));
-            }
-            if mail.is_some() {
-                return Poll::Ready(Ok(Idle::Mail));
-            }
-            if self.has_said_all() {
-                at.becomes(rest);
-            }
-            Poll::Pending
+            let woken = if mail == Some(Mail::End) {
+                Poll::Ready(Ok(Idle::Closed))
+            } else if let Poll::Ready(tag) = pin!(self.tag()).poll(cx) {
+                // It keeps nothing between polls, so that a new one is as good as the last.
+                Poll::Ready(tag.map(Idle::Frame))
+            } else if mail.is_some() {
+                Poll::Ready(Ok(Idle::Mail))
+            } else {
+                Poll::Pending
+            };
+            let rests = woken.is_pending() && self.has_said_all();
+            at.becomes(if rests { rest } else { State::Working });
+            woken
         })
         .await
     }
@@ -253,11 +251,13 @@ impl Client {
         let line = Arc::clone(&self.line);
         poll_fn(|cx| {
             let mut at = line.at();
-            at.becomes(State::Working);
             let frame = pin!(self.frame()).poll(cx);
-            if frame.is_pending() && self.has_said_all() {
-                at.becomes(State::Listening);
-            }
+            let listens = frame.is_pending() && self.has_said_all();
+            at.becomes(if listens {
+                State::Listening
+            } else {
+                State::Working
+            });
             frame
         })
         .await

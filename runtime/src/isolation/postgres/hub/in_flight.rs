@@ -1,9 +1,10 @@
 //! What clients of a session wait for now: asked often, and never in doubt about a call that was begun before.
 
-use super::line::{Call, Line, Moves, What};
+use super::line::{Call, Line, Moves, Rest, What};
 use super::turn::Before;
 use super::{Hub, Shared, kernel, lock};
-use crate::isolation::calls::{lasting, shortened};
+use crate::isolation::calls::lasting;
+use crate::isolation::postgres::sql::shortened;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::{Arc, Mutex};
@@ -19,6 +20,8 @@ pub(super) struct House {
     doors: Mutex<Vec<Arc<Door>>>,
     lines: Mutex<Vec<Arc<Line>>>,
     moves: Arc<Moves>,
+    /// Transactions of connections that are gone, as far as they were at rest for long.
+    rests: Mutex<Vec<Rest>>,
 }
 
 /// A listener. Whoever connects is in the system's queue before it is known here.
@@ -103,6 +106,8 @@ impl Drop for Entrance {
 
 impl Drop for Guest {
     fn drop(&mut self) {
+        let rest = self.line.longest_rest();
+        lock(&self.shared.house.rests).extend(rest);
         lock(&self.shared.house.lines).retain(|line| !Arc::ptr_eq(line, &self.line));
     }
 }
@@ -119,6 +124,57 @@ impl Hub {
             .map(|call| self.shared.say(call, repo))
             .collect()
     }
+
+    /// The connections that wait for their clients, a line for each: those in a transaction, if there are any.
+    pub(crate) fn at_rest(&self, repo: &str) -> Vec<String> {
+        let lines = lock(&self.shared.house.lines).clone();
+        let mut rests: Vec<_> = lines.iter().filter_map(|line| line.rest()).collect();
+        if rests.iter().any(|rest| rest.in_transaction) {
+            rests.retain(|rest| rest.in_transaction);
+        }
+        rests.sort_by_key(|rest| rest.client);
+        rests.iter().map(|rest| rest.say(repo)).collect()
+    }
+}
+
+impl House {
+    /// What to think of if a test has failed: that nobody went on with a transaction for long.
+    pub(super) fn hint(&self) -> Option<String> {
+        let lines = lock(&self.lines).clone();
+        let rests = lines.iter().filter_map(|line| line.longest_rest());
+        lock(&self.rests).extend(rests);
+        let rests = lock(&self.rests);
+        let Rest {
+            client,
+            statement,
+            lasts,
+            ..
+        } = rests.iter().max_by_key(|rest| rest.lasts)?;
+        let (lasts, after) = (lasting(*lasts), after(statement));
+        Some(format!(
+            "connection {client} had a transaction open and was not used for {lasts}{after}. {ADVICE}"
+        ))
+    }
+}
+
+/// For an error that is sqlx's own, which says no more than that a pool timed out.
+const ADVICE: &str = "A task that needs a connection of the same pool waits for it if there are no others: commit or drop a transaction before awaiting such a task, or hand it to the task";
+
+impl Rest {
+    fn say(&self, repo: &str) -> String {
+        let Self { client, lasts, .. } = self;
+        let (lasts, after) = (lasting(*lasts), after(&self.statement));
+        let what = if self.in_transaction {
+            "has a transaction open and has not been used"
+        } else {
+            "has not been used"
+        };
+        format!("connection {client} of repo `{repo}` {what} for {lasts}{after}")
+    }
+}
+
+fn after(statement: &str) -> String {
+    shortened(statement).map_or_else(String::new, |sql| format!(", since it ran `{sql}`"))
 }
 
 impl Shared {

@@ -17,6 +17,9 @@ use std::time::{Duration, Instant};
 /// for it is woken at its runtime's next look at its sockets.
 const UNREAD: Duration = Duration::from_millis(100);
 
+/// From here on a rest in a transaction is worth mentioning.
+const LONG: Duration = Duration::from_secs(1);
+
 /// How much of a statement is remembered, in bytes.
 const REMEMBERED: usize = 160;
 
@@ -47,6 +50,19 @@ struct Inner {
     written: u64,
     /// What it had not read when somebody looked last: by that count, and since when.
     unread: Option<(u64, Instant)>,
+    /// The longest rest in a transaction: how long, and after which statement.
+    longest: Option<(Duration, String)>,
+}
+
+impl Inner {
+    fn note_rest(&mut self) {
+        let rested = self.since.elapsed();
+        let longest = self.longest.as_ref().map_or(LONG, |(longest, _)| *longest);
+        if rested > longest {
+            let statement = String::from_utf8_lossy(&self.statement);
+            self.longest = Some((rested, statement.into_owned()));
+        }
+    }
 }
 
 /// What a connection does.
@@ -92,8 +108,14 @@ impl Line {
                 statement: Vec::new(),
                 written: 0,
                 unread: None,
+                longest: None,
             }),
         }
+    }
+
+    /// Its socket, for a look at it.
+    pub(super) fn socket(&self) -> Option<&OwnedFd> {
+        self.socket.as_ref()
     }
 
     /// It is let in as this client.
@@ -138,6 +160,40 @@ impl Line {
         })
     }
 
+    /// What it is at rest in, if it is.
+    pub(super) fn rest(&self) -> Option<Rest> {
+        let inner = self.inner();
+        let State::Resting { in_transaction } = inner.state else {
+            return None;
+        };
+        Some(Rest {
+            client: self.client()?,
+            in_transaction,
+            statement: String::from_utf8_lossy(&inner.statement).into_owned(),
+            lasts: inner.since.elapsed(),
+        })
+    }
+
+    /// Its longest rest in a transaction, if any was long.
+    pub(super) fn longest_rest(&self) -> Option<Rest> {
+        let mut inner = self.inner();
+        if matches!(
+            inner.state,
+            State::Resting {
+                in_transaction: true
+            }
+        ) {
+            inner.note_rest();
+        }
+        let (lasts, statement) = inner.longest.clone()?;
+        Some(Rest {
+            client: self.client()?,
+            in_transaction: true,
+            statement,
+            lasts,
+        })
+    }
+
     fn doing(&self, inner: &mut Inner) -> Option<What> {
         match inner.state {
             State::Opening => return Some(What::Opening),
@@ -152,7 +208,7 @@ impl Line {
         if inner.state == State::Unread {
             return None;
         }
-        if self.socket.as_ref().is_some_and(kernel::is_readable) {
+        if self.socket().is_some_and(kernel::is_readable) {
             return Some(What::Asking);
         }
         let is_told = inner.state
@@ -164,7 +220,7 @@ impl Line {
     }
 
     fn is_unread(&self, inner: &mut Inner) -> bool {
-        let unread = self.socket.as_ref().is_some_and(kernel::is_unread);
+        let unread = self.socket().is_some_and(kernel::is_unread);
         if !unread {
             inner.unread = None;
             return false;
@@ -183,22 +239,37 @@ impl At<'_> {
     /// Whatever it does from here on.
     pub(super) fn becomes(&mut self, state: State) {
         let inner = &mut *self.inner;
-        if inner.state == state {
+        let before = std::mem::replace(&mut inner.state, state);
+        if before == state {
             return;
         }
-        if state == State::Working && inner.state != State::Unread {
+        if state == State::Working {
             self.moves.count();
-            inner.since = Instant::now();
-            if matches!(inner.state, State::Resting { .. }) {
-                inner.statement.clear();
-            }
         }
-        inner.state = state;
+        if let State::Resting { in_transaction } = before {
+            if in_transaction {
+                inner.note_rest();
+            }
+            inner.statement.clear();
+        }
+        if before != State::Unread && state != State::Unread {
+            inner.since = Instant::now();
+        }
     }
 
     pub(super) fn wrote(&mut self) {
         self.inner.written += 1;
     }
+}
+
+/// A connection that waits for its client.
+#[derive(Debug)]
+pub(super) struct Rest {
+    pub(super) client: ClientId,
+    pub(super) in_transaction: bool,
+    /// What it ran last, its beginning.
+    pub(super) statement: String,
+    pub(super) lasts: Duration,
 }
 
 /// Something that a client waits for.
