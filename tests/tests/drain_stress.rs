@@ -82,12 +82,13 @@ fn ten_thousand_tasks_on_several_threads_settle_and_are_drained() {
 
 /// Programs run, are given what they wait for, and settle again; at last nothing of them is left.
 async fn programs(sandbox: &Sandbox, seeds: &mut Random) {
-    for _ in 0..PROGRAMS {
+    for program in 0..PROGRAMS {
         let seed = seeds.below(u64::MAX);
         let world = World::new(seed, runtime_of_strangers());
         let mut random = Random::from(seed);
         world.start(&mut random);
-        for _ in 0..ROUNDS {
+        for round in 0..ROUNDS {
+            eprintln!("{program} {round}");
             sandbox.settle_within(PATIENCE).await.unwrap();
             world.is_at_rest();
             world.pokes(&mut random);
