@@ -140,7 +140,7 @@ async fn a_task_that_never_rests_is_named_with_its_place(sandbox: Sandbox) {
         "`settle::a_task_that_never_rests_is_named_with_its_place` had not settled after 100ms",
         "task in `settle::a_task_that_never_rests_is_named_with_its_place",
         &place,
-        "woken, to run again, polled ",
+        ", polled ",
         "help: ",
     ] {
         assert!(text.contains(part), "{part} is missing in: {text}");
