@@ -115,8 +115,9 @@ impl Drop for Guest {
 impl Hub {
     /// What clients wait for, a line for each. Nothing, once the owner has ended.
     ///
-    /// A connection that is at rest is not among them, in a transaction or not; nor is one that listens, a COPY whose
-    /// data its client has yet to send, and an answer that its client does not read, such as the rest of a stream.
+    /// A connection that is at rest is not among them, in a transaction or not; nor is one that listens, and one whose
+    /// client has the next word and does not go on: with the data of a COPY, the rest of what it has begun to say, or
+    /// reading an answer, such as the rest of a stream.
     pub(crate) fn in_flight(&self, repo: &str) -> Vec<String> {
         let calls = self.shared.calls();
         calls
@@ -203,7 +204,7 @@ impl Shared {
         let before = call.client.and_then(|client| self.waits_for(client));
         match (call.what, before) {
             (What::Opening, None) => format!("{who} is being opened, for {lasts}"),
-            (What::Asking, _) => format!("{who} was sent something that is not looked at yet"),
+            (What::Asking, _) => format!("{who} was sent something that it has not begun with"),
             (What::Answered, _) => format!("{who} has an answer that is not read yet"),
             (What::Opening | What::Running, Some(before)) => {
                 let what = statement.map_or_else(String::new, |sql| format!(" to run `{sql}`"));

@@ -12,10 +12,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-/// For how long an answer counts that its client has not read, from when it was first seen so: after that the client
-/// is taken for one that does not want to read it now, such as a stream that was read half way. A client that waits
-/// for it is woken at its runtime's next look at its sockets.
-const UNREAD: Duration = Duration::from_millis(100);
+/// For how long it counts that the next word is the client's, from when that was first seen: that it has not read an
+/// answer, or not sent the rest of something. One that can go on is woken at its runtime's next look at its sockets. After
+/// that it is taken for one that does not want to now, such as a stream that was read half way.
+const STALLED: Duration = Duration::from_millis(200);
 
 /// From here on a rest in a transaction is worth mentioning.
 const LONG: Duration = Duration::from_secs(1);
@@ -48,13 +48,27 @@ struct Inner {
     statement: Vec<u8>,
     /// Counts what was written to it.
     written: u64,
-    /// What it had not read when somebody looked last: by that count, and since when.
-    unread: Option<(u64, Instant)>,
+    /// How much it has sent of what is not complete.
+    heard: usize,
+    /// How far it had come when somebody found it waiting for its client, by these two; and since when.
+    stalled: Option<((u64, usize), Instant)>,
     /// The longest rest in a transaction: how long, and after which statement.
     longest: Option<(Duration, String)>,
 }
 
 impl Inner {
+    /// Whether it is likely that a connection's client goes on at once, that has the next word.
+    fn is_alive(&mut self) -> bool {
+        let progress = (self.written, self.heard);
+        match self.stalled {
+            Some((before, since)) if before == progress => since.elapsed() < STALLED,
+            _ => {
+                self.stalled = Some((progress, Instant::now()));
+                true
+            }
+        }
+    }
+
     fn note_rest(&mut self) {
         let rested = self.since.elapsed();
         let longest = self.longest.as_ref().map_or(LONG, |(longest, _)| *longest);
@@ -70,6 +84,8 @@ impl Inner {
 pub(super) enum State {
     /// It is being let in.
     Opening,
+    /// It has begun to say something.
+    Hearing,
     /// Something it has sent is being done.
     Working,
     /// It has not said what comes next; inside of a transaction it is not told of notifications.
@@ -107,7 +123,8 @@ impl Line {
                 since: Instant::now(),
                 statement: Vec::new(),
                 written: 0,
-                unread: None,
+                heard: 0,
+                stalled: None,
                 longest: None,
             }),
         }
@@ -195,20 +212,21 @@ impl Line {
     }
 
     fn doing(&self, inner: &mut Inner) -> Option<What> {
-        match inner.state {
-            State::Opening => return Some(What::Opening),
+        let what = match inner.state {
+            State::Opening if self.client.get().is_some() => return Some(What::Opening),
             State::Working => return Some(What::Running),
-            // The answer first: a client that reads it and goes on is seen by what it sends then.
-            State::Resting { .. } | State::Listening | State::Unread => {
-                if self.is_unread(inner) {
-                    return Some(What::Answered);
-                }
-            }
+            State::Opening => What::Opening,
+            State::Hearing => What::Asking,
+            State::Resting { .. } | State::Listening | State::Unread => What::Answered,
+        };
+        // The answer first: a client that reads it and goes on is seen by what it sends then.
+        let waits = what != What::Answered || self.socket().is_some_and(kernel::is_unread);
+        if !waits {
+            inner.stalled = None;
+        } else if inner.state == State::Unread || !self.is_asked() {
+            return inner.is_alive().then_some(what);
         }
-        if inner.state == State::Unread {
-            return None;
-        }
-        if self.socket().is_some_and(kernel::is_readable) {
+        if self.is_asked() {
             return Some(What::Asking);
         }
         let is_told = inner.state
@@ -219,19 +237,9 @@ impl Line {
         (is_told && mail).then_some(What::Answered)
     }
 
-    fn is_unread(&self, inner: &mut Inner) -> bool {
-        let unread = self.socket().is_some_and(kernel::is_unread);
-        if !unread {
-            inner.unread = None;
-            return false;
-        }
-        match inner.unread {
-            Some((written, since)) if written == inner.written => since.elapsed() < UNREAD,
-            _ => {
-                inner.unread = Some((inner.written, Instant::now()));
-                true
-            }
-        }
+    /// Whether something is there that it was not looked at yet.
+    fn is_asked(&self) -> bool {
+        self.socket().is_some_and(kernel::is_readable)
     }
 }
 
@@ -243,7 +251,7 @@ impl At<'_> {
         if before == state {
             return;
         }
-        if state == State::Working {
+        if matches!(state, State::Working | State::Hearing) {
             self.moves.count();
         }
         if let State::Resting { in_transaction } = before {
@@ -252,9 +260,18 @@ impl At<'_> {
             }
             inner.statement.clear();
         }
-        if before != State::Unread && state != State::Unread {
+        let goes_on = [before, state]
+            .iter()
+            .any(|state| matches!(state, State::Unread | State::Hearing));
+        if !goes_on || matches!(before, State::Resting { .. }) {
             inner.since = Instant::now();
         }
+    }
+
+    /// So much of what it says is here.
+    pub(super) fn hears(&mut self, length: usize) {
+        self.becomes(State::Hearing);
+        self.inner.heard = length;
     }
 
     pub(super) fn wrote(&mut self) {
