@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread::Thread;
+use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 /// From the attribute's arguments.
@@ -223,28 +223,30 @@ pub(super) fn checkin(owner: &Owner, failed: bool, patience: Duration) -> Vec<Bo
     errors
 }
 
-/// The database calls of an owner that are in flight. Nothing of it waits but for a server that is asked what real
-/// connections do, and for that not long.
+/// How long a server that is asked may take. Whoever asks looks again later.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// The database calls of an owner that are in flight. Blocks where a server has to be asked, which is answered to another
+/// thread.
 pub(super) fn in_flight(owner: &Owner) -> Vec<String> {
-    const PATIENCE: Duration = Duration::from_secs(1);
     let mut asked = pin!(crate::repo::in_flight(owner));
-    let waker = Waker::from(Arc::new(Awake(std::thread::current())));
-    let started = Instant::now();
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let deadline = Instant::now() + PATIENCE;
     loop {
-        match asked.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(calls) => return calls,
-            Poll::Pending => std::thread::park_timeout(PATIENCE),
+        if let Poll::Ready(calls) = asked.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return calls;
         }
-        if started.elapsed() > PATIENCE {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
             return vec!["a session that does not tell".to_owned()];
         }
+        thread::park_timeout(left);
     }
 }
 
-/// Wakes a thread.
-struct Awake(Thread);
+struct Unpark(Thread);
 
-impl Wake for Awake {
+impl Wake for Unpark {
     fn wake(self: Arc<Self>) {
         self.0.unpark();
     }

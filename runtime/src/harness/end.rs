@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 const DRAINED: &str = "end it before the test returns (await it, abort it, stop its actor), give it more time with `drain_timeout`, or \
      have it dropped as it is with `drain = \"abort\"`";
-const ELSEWHERE: &str = "a blocking job, a thread, or what is on another runtime is ended by its own code only: end it before the test returns; \
-     if it is not the test's, mark its spawn `#[unowned(\"why\")]`; if it is an actor that others use later, name it: \
+const ELSEWHERE: &str = "a blocking job, a thread, or what is on another runtime is ended by its own code only: end it before the test returns, or \
+     spawn a task in code with `#[owned_task]`, where it is ended; if it is not the test's, mark its spawn `#[unowned(\"why\")]`; if it is an actor that others use later, name it: \
      `#[owned_task(name = \"..\")]`";
 const UNNAMED: &str = "end it before the test returns, or raise `drain_timeout`; `#[owned_task]` on the code that spawns it makes this say \
      where that is";
@@ -58,7 +58,7 @@ impl Test {
             Drain::Join => Until::Joined,
             Drain::Abort => return None,
         };
-        let drained = sandbox.wait(until, self.drain_timeout, DRAINED);
+        let drained = sandbox.wait(until, self.drain_timeout, DRAINED, true);
         let error = runtime.block_on(drained).err()?;
         Some(self.failure(error))
     }

@@ -43,7 +43,7 @@ impl TestRuntime {
         let rest = Rest::default();
         let mut builder = match flavor {
             Flavor::CurrentThread => {
-                rest.thread_starts();
+                rest.is_driven_here();
                 Builder::new_current_thread()
             }
             Flavor::MultiThread(_) => Builder::new_multi_thread(),
@@ -56,7 +56,6 @@ impl TestRuntime {
         }
         let runtime = hooks(&mut builder, owner, span, &rest, clock.clone())
             .enable_all()
-            .thread_name(owner.name())
             .build()?;
         rest.set_workers(runtime.metrics().num_workers());
         if let Some(clock) = &clock {
@@ -95,7 +94,13 @@ fn hooks<'a>(
 ) -> &'a mut Builder {
     let (heir, span, starts) = (owner.clone(), span.clone(), rest.clone());
     let (stops, parks, goes_on) = (rest.clone(), rest.clone(), rest.clone());
+    let (comes, name) = (rest.clone(), owner.name().to_owned());
     builder
+        // Asked by whoever starts a thread, before it is there: nothing else tells of one that has yet to begin.
+        .thread_name_fn(move || {
+            comes.thread_comes();
+            name.clone()
+        })
         .on_thread_start(move || {
             mark_thread(heir.clone(), &span);
             starts.thread_starts();

@@ -29,9 +29,11 @@ impl Sandbox {
     /// # Ok(()) });
     /// ```
     ///
-    /// The code that asks does not count, nor does the test's own body. A thread counts as waiting while it sleeps in a
-    /// lock, a channel or a timer; only Linux tells, elsewhere it counts as busy until it has ended. A paused clock stands
-    /// still meanwhile.
+    /// The code that asks does not count, nor does the test's own body. A thread counts as waiting while it sleeps: in a
+    /// lock, a channel or a timer, on a socket, for another program, for others' threads. So a job that hands its work to
+    /// rayon's pool is to be awaited. Only Linux tells; elsewhere a thread counts as busy until it has ended. Of other
+    /// runtimes only owned work is seen, not what is on its way to it through a socket. A paused clock stands still
+    /// meanwhile.
     ///
     /// # Errors
     ///
@@ -50,7 +52,7 @@ impl Sandbox {
     ///
     /// As [`Sandbox::settle`].
     pub async fn settle_within(&self, limit: Duration) -> Result<(), Error> {
-        self.wait(Until::Settled, limit, SETTLE).await
+        self.wait(Until::Settled, limit, SETTLE, false).await
     }
 
     /// Waits until every owned task, job, thread and message has ended, except actors, which need not end: work with a
@@ -75,7 +77,7 @@ impl Sandbox {
     ///
     /// As [`Sandbox::join`].
     pub async fn join_within(&self, limit: Duration) -> Result<(), Error> {
-        self.wait(Until::Joined, limit, JOIN).await
+        self.wait(Until::Joined, limit, JOIN, false).await
     }
 
     /// Which owned tasks, jobs and threads have panicked so far, and with what. Those that are taken here no longer fail the
@@ -99,12 +101,14 @@ impl Sandbox {
         until: Until,
         limit: Duration,
         help: &'static str,
+        alone: bool,
     ) -> Result<(), Error> {
         let home = self.home();
         let watched = Watched {
             owner: self.owner().clone(),
             home: Some((home.rest.clone(), home.handle.clone())),
             in_flight: self.in_flight(),
+            alone,
         };
         let clock = home.clock.as_ref().filter(|_| until == Until::Settled);
         let stands_still = clock.map(Clock::hold);

@@ -191,9 +191,10 @@ impl StartedOwner {
     /// Ends the owner: its tasks are dropped where they wait, nobody gets into its sessions any more, who is in them is waited
     /// for, everything is rolled back, and nothing of it is left when this is done.
     ///
-    /// Dropped are the tasks that were spawned as its own: by annotated code, or as `spawn(owned(future))`. Such a task ends
-    /// by unwinding, so whoever joins it is told that it panicked, with a text that names the owner. An actor, which has a name, and a future that somebody
-    /// else's task runs for the owner (`.owned_by(&owner)`, a message) go on, without the owner's sessions.
+    /// Dropped are the tasks that were spawned as its own by annotated code. Such a task ends by unwinding, so whoever joins
+    /// it is told that it panicked, with a text that names the owner. An actor, which has a name, and a future that may be a
+    /// part of somebody else's task (made by hand: `owned(future)`, `.owned_by(&owner)`; a message) go on, without the
+    /// owner's sessions.
     ///
     /// # Errors
     ///

@@ -1,6 +1,7 @@
 //! One piece of owned work: what it is, where it was handed out, and what it is doing. It is the waker of its future, so
 //! it knows when the future is woken.
 
+use super::rest::Rest;
 use super::thread::ThreadId;
 use super::tracker::Count;
 use crate::error::{Place, TaskKind, TaskState, TaskView};
@@ -182,7 +183,9 @@ impl Entry {
     /// Only what is a task of its own can be ended: the rest is part of somebody else's.
     pub(super) fn can_be_ended(&self) -> bool {
         let is_task = |runs_in: &RunsIn| runs_in.outermost && runs_in.task.is_some();
-        self.what.may_be_ended
+        // Without unwinding there is no way to end one from inside.
+        cfg!(panic = "unwind")
+            && self.what.may_be_ended
             && self.what.kind == TaskKind::Task
             && self.runs_in.get().is_some_and(is_task)
             && self.is_finite()
@@ -192,6 +195,12 @@ impl Entry {
     pub(super) fn is_busy(&self) -> bool {
         let busy = !matches!(self.state.load(Ordering::Acquire), PARKED | ASIDE | DONE);
         busy && !self.is_asleep()
+    }
+
+    /// Whether it was woken after it had been polled by this runtime.
+    pub(super) fn is_woken_on(&self, home: &Rest) -> bool {
+        let last = || ThreadId::from_number(self.thread.load(Ordering::Relaxed));
+        self.state.load(Ordering::Acquire) == WOKEN && last().is_some_and(|last| home.has(last))
     }
 
     /// A closure has the thread that it runs on to itself.

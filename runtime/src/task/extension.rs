@@ -9,7 +9,7 @@ pub trait FutureExt: Future + Sized {
     /// Makes this future belong to the current owner; see [`owned`](crate::owned()).
     #[track_caller]
     fn owned(self) -> Owned<Self> {
-        Owned::spawned(self, Carrier::capture())
+        Owned::lent(self, Carrier::capture())
     }
 
     /// Makes this future belong to `owner`, whoever is the current one.

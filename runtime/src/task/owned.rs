@@ -64,8 +64,8 @@ impl<F> Owned<F> {
 }
 
 impl<F> Owned<F> {
-    /// A future that somebody else runs for its owner, maybe as a part of their own work.
-    #[cfg(feature = "sandbox")]
+    /// A future that somebody else may run for its owner, as a part of their own work: a worker that takes futures of
+    /// several owners must not end with one of them.
     #[track_caller]
     pub(super) fn lent(future: F, carrier: Carrier) -> Self {
         let tracked = Tracked::lent::<F>(&carrier, Location::caller());
@@ -103,6 +103,9 @@ impl<F: Future> Future for Owned<F> {
 /// The owner is captured now, not at the first poll, together with the current tracing span. Without the `sandbox`
 /// feature it keeps the span and nothing else. For closures there is [`owned_fn`].
 ///
+/// It may become a part of somebody else's task, so on another runtime than the test's own it has to end by itself before
+/// its test does; what annotated code spawns there is ended.
+///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// let answer = tokio::spawn(heirloom::owned(async { 6 * 7 })).await.unwrap();
@@ -111,7 +114,7 @@ impl<F: Future> Future for Owned<F> {
 /// ```
 #[track_caller]
 pub fn owned<F: Future>(future: F) -> Owned<F> {
-    Owned::spawned(future, Carrier::capture())
+    Owned::lent(future, Carrier::capture())
 }
 
 /// A future that belongs to whoever called the function that made it.

@@ -16,6 +16,8 @@ struct Inner {
     parked: AtomicUsize,
     /// How often a thread that drives it went on after it had parked.
     woken: AtomicU64,
+    /// How many of its threads were asked for and have not begun yet.
+    coming: AtomicUsize,
     /// All its threads: those that drive it, and those for blocking jobs.
     threads: Mutex<Vec<ThreadId>>,
 }
@@ -26,8 +28,20 @@ impl Rest {
         self.0.workers.store(workers, Ordering::Release);
     }
 
-    /// This thread is one of the runtime's. To be called by itself.
+    /// A thread is about to be started, for a job that waits for it. To be called by whoever starts it.
+    pub(crate) fn thread_comes(&self) {
+        self.0.coming.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// This thread is one that was to come. To be called by itself.
     pub(crate) fn thread_starts(&self) {
+        self.is_driven_here();
+        // In this order: it is known before it is no longer expected.
+        self.0.coming.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// This thread is one of the runtime's.
+    pub(crate) fn is_driven_here(&self) {
         self.threads().extend(ThreadId::current());
     }
 
@@ -48,10 +62,15 @@ impl Rest {
         self.0.parked.fetch_sub(1, Ordering::AcqRel);
     }
 
+    /// Whether this thread is one of them.
+    pub(super) fn has(&self, thread: ThreadId) -> bool {
+        self.threads().contains(&thread)
+    }
+
     /// Whether nothing but the code that asks can ever have run on the runtime: there is nothing to wait for.
     pub(super) fn is_empty(&self, home: &Handle) -> bool {
         let alone = self.0.workers.load(Ordering::Acquire) == 1 && self.threads().len() <= 1;
-        alone && home.metrics().num_alive_tasks() == 0
+        alone && self.all_have_begun() && home.metrics().num_alive_tasks() == 0
     }
 
     /// Looks while the runtime is at rest: `None` when it was not, all the time.
@@ -71,10 +90,16 @@ impl Rest {
     fn is_asleep(&self, home: &Handle) -> bool {
         let workers = self.0.workers.load(Ordering::Acquire);
         let parked = self.0.parked.load(Ordering::Acquire) == workers;
+        let has_begun = self.all_have_begun();
         let mut threads = self.threads().clone().into_iter();
         parked
+            && has_begun
             && home.metrics().global_queue_depth() == 0
             && threads.all(|thread| thread.is_asleep().unwrap_or(true))
+    }
+
+    fn all_have_begun(&self) -> bool {
+        self.0.coming.load(Ordering::Acquire) == 0
     }
 
     fn threads(&self) -> MutexGuard<'_, Vec<ThreadId>> {

@@ -33,6 +33,8 @@ pub(crate) struct Watched {
     /// Its own runtime, if it has one.
     pub(crate) home: Option<(Rest, Handle)>,
     pub(crate) in_flight: InFlight,
+    /// Whether nothing but the wait is polled by the thread that waits: no `LocalSet`, which its runtime does not count.
+    pub(crate) alone: bool,
 }
 
 /// How long settling may take, if nobody says otherwise. From the design.
@@ -44,7 +46,7 @@ const LONGEST: Duration = Duration::from_millis(1);
 
 /// For how long a thread is to be at work without anything of the owner's happening, until it is taken to be at something
 /// else. Not by the clock: it may have to wait for a processor for much longer.
-const BY_ITSELF: Duration = Duration::from_millis(10);
+const BY_ITSELF: Duration = Duration::from_millis(50);
 
 /// How long everything is to have ended where the runtime is never at rest, be it because of an actor: what was spawned and
 /// not polled yet may belong to the test, and is not known before.
@@ -62,7 +64,7 @@ const LAST_LOOKS: u32 = 10;
 /// What was still busy when the time was up.
 pub(crate) async fn wait(watched: Watched, until: Until, limit: Duration) -> Result<(), Busy> {
     let _aside = Aside::step(&watched.owner);
-    if watched.has_nothing(until) {
+    if watched.alone && watched.has_nothing(until) {
         return Ok(());
     }
     let look = Arc::new(Look {
@@ -104,6 +106,7 @@ pub(crate) async fn abort(owner: &Owner, patience: Duration) {
         owner: owner.clone(),
         home: None,
         in_flight: Box::new(Vec::new),
+        alone: false,
     };
     // What is left uses a session that it cannot have any more, and is told so.
     wait(watched, Until::Aborted, patience).await.ok();
@@ -136,7 +139,7 @@ struct State {
     answer: Option<Result<(), Busy>>,
     waker: Option<Waker>,
     pause: Duration,
-    /// The last moment at which nothing was busy, and who was awake when it was seen first.
+    /// The last moment at which nothing was busy, and who has been awake since it was seen first.
     quiet: Option<(Moment, Awake)>,
     /// Since when all that is to end has ended.
     finished: Option<Instant>,
@@ -236,31 +239,35 @@ impl Look {
     /// Nothing is busy from before it is looked for what is in flight until after that.
     fn is_quiet(&self) -> bool {
         let moment = self.tracker().moment();
-        let quiet = !self.tracker().is_busy()
+        let home = self.watched.home.as_ref().map(|(rest, _)| rest);
+        let quiet = !self.tracker().is_busy(home)
             && self.lasts(moment)
             && (self.watched.in_flight)().is_empty()
             && self.tracker().moment() == moment
-            && !self.tracker().is_busy();
+            && !self.tracker().is_busy(home);
         if !quiet && self.tracker().moment() != moment {
             self.state().quiet = None;
         }
         quiet
     }
 
-    /// Whether this moment is sure to last: no thread that polls futures is awake, or each has been at work for a while
-    /// since it began, as others' work may keep it awake for ever.
+    /// Whether this moment is sure to last: each thread that polls futures has slept since it began, or has been at work for a
+    /// while, as others' work may keep it awake for ever.
     fn lasts(&self, moment: Moment) -> bool {
-        let awake = self.tracker().awake();
+        let now = self.tracker().awake();
         let mut state = self.state();
-        let seen = match &mut state.quiet {
-            Some((same, seen)) if *same == moment => seen,
-            other => &mut other.insert((moment, Awake::default())).1,
+        let awake = match state.quiet.take() {
+            Some((same, mut awake)) if same == moment => {
+                awake.retain(|thread, before| {
+                    let worked = now.get(thread).map(|now| now.saturating_sub(*before));
+                    worked.is_some_and(|worked| worked < BY_ITSELF)
+                });
+                awake
+            }
+            _ => now,
         };
-        let mut lasts = true;
-        for (thread, worked) in awake {
-            let before = *seen.entry(thread).or_insert(worked);
-            lasts &= worked.saturating_sub(before) >= BY_ITSELF;
-        }
+        let lasts = awake.is_empty();
+        state.quiet = Some((moment, awake));
         lasts
     }
 

@@ -1,6 +1,7 @@
 //! What an owner's work is doing: every owned future, closure and message, until it is done.
 
 use super::entry::{Entry, What};
+use super::rest::Rest;
 use super::thread::ThreadId;
 use crate::error::{Panicked, Place, TaskState, TaskView};
 use std::collections::HashMap;
@@ -155,8 +156,14 @@ impl Tracker {
     }
 
     /// Whether anything has something to do.
-    pub(super) fn is_busy(&self) -> bool {
-        self.moment().is_busy() && self.entries().iter().any(|entry| entry.is_busy())
+    ///
+    /// At a home that is at rest nothing is going to run that was woken: nobody polls for it any more.
+    pub(super) fn is_busy(&self, home: Option<&Rest>) -> bool {
+        let is_busy = |entry: &Arc<Entry>| {
+            let rests = || home.is_some_and(|home| entry.is_woken_on(home));
+            entry.is_busy() && !rests()
+        };
+        self.moment().is_busy() && self.entries().iter().any(is_busy)
     }
 
     /// A future runs on this thread.
