@@ -52,7 +52,7 @@ struct Landlord {
 impl Landlord {
     fn new() -> Self {
         Self {
-            made_by: Envelope::new(()),
+            made_by: Envelope::standing(()),
             signed_up: Ok(0),
         }
     }

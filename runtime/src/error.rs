@@ -358,6 +358,28 @@ pub enum Error {
         what: String,
     },
 
+    /// Somebody waited in vain for what the same test held.
+    #[cfg(all(feature = "sandbox", feature = "_database"))]
+    #[error(
+        "waited in vain for repo `{repo}`: {what}{}\n  {asker}\n\n  help: {help}",
+        lines_of(holders)
+    )]
+    HeldByItself {
+        /// The repo.
+        repo: &'static str,
+        /// What is held, and by which test.
+        what: String,
+        /// The connections that hold it, and for how long, as far as they are known.
+        holders: Vec<String>,
+        /// Who waited.
+        asker: Box<Asker>,
+        /// What to do instead.
+        help: &'static str,
+        /// What the pool or the database said.
+        #[source]
+        source: BoxError,
+    },
+
     /// The database refused something that heirloom itself asked of it.
     #[cfg(feature = "sandbox")]
     #[error("the database refused to {doing} for {whom}")]
@@ -446,6 +468,12 @@ fn lines(panics: &[Panicked]) -> String {
 #[cfg(feature = "sandbox")]
 fn held_by(holders: &[String]) -> String {
     let lines = holders.iter().map(|holder| format!("\n  held by {holder}"));
+    lines.collect()
+}
+
+#[cfg(all(feature = "sandbox", feature = "_database"))]
+fn lines_of(holders: &[String]) -> String {
+    let lines = holders.iter().map(|holder| format!("\n  {holder}"));
     lines.collect()
 }
 

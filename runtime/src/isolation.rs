@@ -20,6 +20,7 @@ pub use crate::error::{Isolation, Kept};
 
 use crate::clock::Clock;
 use crate::error::{Error, Taken};
+use std::borrow::Cow;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,9 +67,20 @@ pub struct Closed {
     /// What went wrong.
     pub errors: Vec<Error>,
     /// What to think of, if the test has failed.
-    pub hints: Vec<&'static str>,
+    pub hints: Vec<Cow<'static, str>>,
     /// How it was taken from its owner before, if it was.
     pub taken: Option<Arc<Taken>>,
+}
+
+/// What kept somebody waiting in vain who waited for the owner itself.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Held {
+    /// What is held, and by whom.
+    pub what: String,
+    /// The connections that hold it, a line for each that is known.
+    pub holders: Vec<String>,
+    /// What to do instead.
+    pub help: &'static str,
 }
 
 /// How strictly a session keeps itself apart from others on the same data. In the order of the SQL standard, which lets
@@ -156,10 +168,32 @@ pub trait Lease: Send + Sync + 'static {
     /// for it is woken.
     fn in_flight(&self) -> impl Future<Output = Vec<String>> + Send;
 
+    /// What is held by the owner itself, if that is why somebody waited in vain and got this error. `None` unless it is
+    /// known.
+    fn held(&self, error: &sqlx::Error) -> Option<Held>;
+
     /// Takes it away from whoever uses it: nobody gets a connection any more, waiters are sent home, statements that run
     /// are cut short, and nothing is committed. Does not wait.
     fn revoke(&self);
 
     /// Closes every connection and removes, or keeps, the data. What could not be closed in time is kept as well.
     fn checkin(&self, verdict: Verdict, patience: Duration) -> impl Future<Output = Closed> + Send;
+}
+
+/// A pool's connections, if all that it may have are in use.
+fn exhausted<DB: sqlx::Database>(pool: &sqlx::Pool<DB>, owner: &str) -> Option<Held> {
+    let most = pool.options().get_max_connections();
+    if pool.size() < most || pool.num_idle() > 0 {
+        return None;
+    }
+    let what = if most == 1 {
+        "the only connection of its pool is".to_owned()
+    } else {
+        format!("all {most} connections of its pool are")
+    };
+    Some(Held {
+        what: format!("{what} held by test `{owner}` itself"),
+        holders: Vec::new(),
+        help: "commit or drop what holds a connection before awaiting a task that needs one, or hand the transaction to the task",
+    })
 }

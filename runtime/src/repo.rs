@@ -4,6 +4,8 @@
 mod checkout;
 mod executor;
 #[cfg(feature = "sandbox")]
+mod explained;
+#[cfg(feature = "sandbox")]
 mod mode;
 #[cfg(feature = "sandbox")]
 mod opening;

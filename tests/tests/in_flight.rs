@@ -5,7 +5,7 @@ use futures_util::StreamExt as _;
 use heirloom::__private::in_flight;
 use heirloom::{Repo, sandboxed};
 use heirloom_tests::postgres::options_of;
-use heirloom_tests::postgres::raw::{Raw, query};
+use heirloom_tests::postgres::raw::{Raw, extended, query};
 use sqlx::postgres::{PgListener, PgPoolCopyExt as _};
 use sqlx::{
     Acquire as _, Connection as _, Database, PgConnection, PgPool, Pool, Postgres, Sqlite,
@@ -257,8 +257,25 @@ async fn a_connection_is_under_way_until_it_is_let_in(pool: PgPool) -> sqlx::Res
     // It says nothing, so that it is never let in.
     let silent = Raw::open(&pool.connect_options());
     until_seen(&["a connection of repo `default` is being opened"]).await;
+    // Whoever does not go on waits for nothing.
+    nothing_is_under_way().await;
     drop(silent);
     nothing_is_under_way().await;
+    Ok(())
+}
+
+#[sandboxed(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_client_does_not_say_to_its_end_is_not_under_way(pool: PgPool) -> sqlx::Result<()> {
+    let frame = query("SELECT 1");
+    let pipeline = [extended("SELECT 1"), extended("SELECT 2")].concat();
+    for said in [&frame[..3], &frame[..8], &pipeline] {
+        let options = pool.connect_options();
+        let entering = tokio::task::spawn_blocking(move || Raw::enter(&options).0);
+        let mut raw = entering.await.expect("it is let in");
+        raw.send(said);
+        assert!(!in_flight().await.is_empty());
+        nothing_is_under_way().await;
+    }
     Ok(())
 }
 

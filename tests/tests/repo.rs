@@ -132,16 +132,16 @@ fn an_owner_whose_test_ended_is_named() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let mut outlives = None;
     let late = &mut outlives;
-    let test = test("story::leaves_a_task").drain_timeout(Duration::from_millis(20));
-    let text = failure_of(|| {
-        test.run(|_: Sandbox| async move {
+    let left = failure_of(|| {
+        let impatient = test("story::leaves_a_task").drain_timeout(Duration::from_millis(20));
+        impatient.run(|_: Sandbox| async move {
             *late = Some(heirloom::owned(async {
                 sqlx::query(COUNT).fetch_one(&REPO).await.map(drop)
             }));
             Ok(())
         })
     });
-    assert!(text.contains("had not settled after 20ms"), "{text}");
+    assert!(left.contains("had not settled after 20ms"), "{left}");
     let error = runtime.block_on(outlives.expect("set")).expect_err("ended");
     let ended = Error::from_sqlx(&error).expect("downcast");
     assert!(matches!(ended, Error::OwnerEnded { .. }));

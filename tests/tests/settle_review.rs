@@ -193,7 +193,7 @@ async fn a_wake_that_a_dependency_does_not_poll_for_is_no_work(sandbox: Sandbox)
 async fn an_envelope_that_an_actor_keeps_is_no_work(sandbox: Sandbox) {
     let other = other();
     let (tell, told) = oneshot::channel();
-    let starter = Envelope::to_keep(());
+    let starter = Envelope::standing(());
     drop(
         other.spawn(
             heirloom::owned(async move {
@@ -229,7 +229,7 @@ fn a_task_that_does_the_jobs_of_several_owners_does_not_end_with_one_of_them() {
         })
     });
     assert!(
-        failed.contains("it is on another runtime or thread"),
+        failed.contains("what is on another runtime is ended by its own code only"),
         "{failed}"
     );
     let (done, is_done) = oneshot::channel();

@@ -39,6 +39,11 @@ pub(super) fn capture_when_called(ctx: &Ctx, actor: Option<&LitStr>, parts: Part
         unused_braces
     ));
     attrs.push(parse_quote!(#lints));
+    // Who calls it is where its work comes from. Only Rust's own functions can tell.
+    let tracks = |attr: &Attribute| is_named(attr, &["track_caller"]);
+    if sig.abi.is_none() && !attrs.iter().any(tracks) {
+        attrs.push(parse_quote!(#[track_caller]));
+    }
 }
 
 /// The future as a task of its owner, blamed on `at`.

@@ -85,35 +85,46 @@ impl TaskView {
     }
 }
 
+impl TaskView {
+    /// What it is and where it comes from, without what it is doing.
+    fn which(&self) -> impl fmt::Display {
+        fmt::from_fn(|f| {
+            let at = self.spawned_at;
+            match (self.kind, self.actor, &self.task) {
+                (TaskKind::Message, ..) => {
+                    let name = self.written_in().map(|name| format!(" `{name}`"));
+                    return write!(f, "message{}, sent at {at}", name.unwrap_or_default());
+                }
+                (_, Some(actor), _) => write!(f, "actor `{actor}`")?,
+                (TaskKind::Task, None, _) => f.write_str("task")?,
+                (TaskKind::Closure, None, Some(_)) => f.write_str("blocking job")?,
+                (TaskKind::Closure, None, None) => f.write_str("thread or job")?,
+            }
+            if let Some(function) = self.written_in() {
+                write!(f, " in `{function}`")?;
+            }
+            write!(f, ", spawned at {at}")?;
+            match &self.task {
+                Some(task) => write!(f, ", tokio task {task}"),
+                None => Ok(()),
+            }
+        })
+    }
+}
+
 impl fmt::Display for TaskView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { spawned_at, .. } = self;
-        match (self.kind, self.actor, &self.task) {
-            (TaskKind::Message, ..) => {
-                let name = self.written_in().unwrap_or("of an unnamed type");
-                return match self.state {
-                    TaskState::Spawned => {
-                        write!(f, "message `{name}`, sent at {spawned_at}: not handled yet")
-                    }
-                    state => write!(
-                        f,
-                        "message `{name}`, sent at {spawned_at}: being handled, {state}"
-                    ),
-                };
+        write!(f, "{}: ", self.which())?;
+        match (self.kind, self.state) {
+            (TaskKind::Message, TaskState::Spawned) => {
+                return f.write_str(
+                    "not handled yet, its envelope is neither opened nor dropped (one that is kept, not sent, is \
+                     `Envelope::standing(..)`)",
+                );
             }
-            (_, Some(actor), _) => write!(f, "actor `{actor}`")?,
-            (TaskKind::Task, None, _) => f.write_str("task")?,
-            (TaskKind::Closure, None, Some(_)) => f.write_str("blocking job")?,
-            (TaskKind::Closure, None, None) => f.write_str("thread or job")?,
+            (TaskKind::Message, state) => return write!(f, "being handled, {state}"),
+            (_, state) => write!(f, "{state}")?,
         }
-        if let Some(function) = self.written_in() {
-            write!(f, " in `{function}`")?;
-        }
-        write!(f, ", spawned at {spawned_at}")?;
-        if let Some(task) = &self.task {
-            write!(f, ", tokio task {task}")?;
-        }
-        write!(f, ": {}", self.state)?;
         if let (TaskKind::Closure, Some(thread)) = (self.kind, &self.thread) {
             write!(f, " on thread `{thread}`")?;
         }
@@ -139,7 +150,7 @@ impl fmt::Display for TaskState {
 
 impl fmt::Display for Panicked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, and it panicked: {}", self.task, self.message)
+        write!(f, "{}: {}", self.task.which(), self.message)
     }
 }
 
@@ -158,9 +169,21 @@ pub struct Busy {
     pub tasks: Vec<TaskView>,
     /// The database calls and requests that were in flight, one text for each.
     pub in_flight: Vec<String>,
+    /// The owned work that waited meanwhile, maybe for what was in flight. Empty when nothing was.
+    pub waiting: Vec<TaskView>,
+    /// When work was still being begun at the end: how much since it was waited for, and where the last came from. Some work
+    /// makes more of it for ever.
+    pub begun: Option<(u64, Place)>,
     /// How many tasks live on the test's own runtime, when that was not at rest although nothing owned was busy: something
     /// that was spawned by code without annotations, or inside a dependency.
     pub unowned: Option<usize>,
+}
+
+impl Busy {
+    /// Whether it is known what was busy.
+    pub(crate) fn is_seen(&self) -> bool {
+        !self.tasks.is_empty() || !self.in_flight.is_empty() || self.begun.is_some()
+    }
 }
 
 /// How many lines are shown of each kind.
@@ -168,8 +191,18 @@ const SHOWN: usize = 16;
 
 impl fmt::Display for Busy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        list(f, &self.tasks)?;
-        list(f, &self.in_flight)?;
+        list(f, "  ", &self.tasks)?;
+        list(f, "  ", &self.in_flight)?;
+        if !self.waiting.is_empty() {
+            f.write_str("\n  meanwhile these wait, maybe for that:")?;
+            list(f, "    ", &self.waiting)?;
+        }
+        if let Some((begun, last)) = self.begun {
+            write!(
+                f,
+                "\n  it goes on spawning: {begun} tasks, jobs or messages were begun meanwhile, the last at {last}"
+            )?;
+        }
         if let Some(alive) = self.unowned {
             write!(
                 f,
@@ -181,12 +214,12 @@ impl fmt::Display for Busy {
     }
 }
 
-fn list(f: &mut fmt::Formatter<'_>, lines: &[impl fmt::Display]) -> fmt::Result {
+fn list(f: &mut fmt::Formatter<'_>, indent: &str, lines: &[impl fmt::Display]) -> fmt::Result {
     for line in lines.iter().take(SHOWN) {
-        write!(f, "\n  {line}")?;
+        write!(f, "\n{indent}{line}")?;
     }
     match lines.len().checked_sub(SHOWN) {
         None | Some(0) => Ok(()),
-        Some(more) => write!(f, "\n  and {more} more"),
+        Some(more) => write!(f, "\n{indent}and {more} more"),
     }
 }

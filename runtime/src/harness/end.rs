@@ -5,7 +5,7 @@ use super::run::{Drain, Test, part_of_the_test};
 use super::runtime::TestRuntime;
 use super::sandbox::{Hook, Sandbox};
 use crate::context::Carrier;
-use crate::error::{BoxError, Busy, Error, panic_message};
+use crate::error::{BoxError, Busy, Error, TaskView, panic_message};
 use crate::owner::Owner;
 use crate::task::{Tracker, Until};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,9 +13,11 @@ use std::time::{Duration, Instant};
 
 const DRAINED: &str = "end it before the test returns (await it, abort it, stop its actor), give it more time with `drain_timeout`, or \
      have it dropped as it is with `drain = \"abort\"`";
-const ELSEWHERE: &str = "it is on another runtime or thread, where only its own code can end it: end it before the test returns, or \
-     spawn it in code with `#[owned_task]`, where it is ended; if it is not the test's, mark its spawn \
-     `#[unowned(\"why\")]`; if it is an actor that others use later, name it: `#[owned_task(name = \"..\")]`";
+const ELSEWHERE: &str = "a blocking job, a thread, or what is on another runtime is ended by its own code only: end it before the test returns, or \
+     spawn a task in code with `#[owned_task]`, where it is ended; if it is not the test's, mark its spawn `#[unowned(\"why\")]`; if it is an actor that others use later, name it: \
+     `#[owned_task(name = \"..\")]`";
+const UNNAMED: &str = "end it before the test returns, or raise `drain_timeout`; `#[owned_task]` on the code that spawns it makes this say \
+     where that is";
 
 /// How long the end of a test that has failed already waits for what is being ended.
 const SHORT: Duration = Duration::from_millis(100);
@@ -41,7 +43,7 @@ impl Test {
             failures.extend(self.drain_now(&runtime, sandbox));
         }
         owner.close(self.at, None);
-        failures.extend(self.stop(runtime, owner));
+        failures.extend(self.stop(runtime, owner, &failures));
         failures.extend(self.join_the_rest(owner, !passed || !failures.is_empty()));
         if passed {
             failures.extend(self.panics(owner));
@@ -90,15 +92,27 @@ impl Test {
     }
 
     /// Ends the test's tasks: they are dropped where they are parked, blocking ones are waited for.
-    fn stop(&self, runtime: TestRuntime, owner: &Owner) -> Option<Failure> {
+    fn stop(&self, runtime: TestRuntime, owner: &Owner, told: &[Failure]) -> Option<Failure> {
         let started = Instant::now();
         runtime.shut_down(self.drain_timeout);
-        let waited = started.elapsed();
-        (waited >= self.drain_timeout).then(|| {
-            let what = "a `spawn_blocking` task, a task that never yields, or a slow `Drop`";
-            let error = Error::still_held(owner.name(), what.to_owned(), self.drain_timeout);
-            self.failure(error)
-        })
+        if started.elapsed() < self.drain_timeout {
+            return None;
+        }
+        let mut alive = owner.work::<Tracker>().unfinished();
+        if alive.is_empty() {
+            return Some(
+                self.failure(Error::StillHeld {
+                    owner: owner.name().to_owned(),
+                    event: "ended",
+                    help: UNNAMED,
+                    what: "a `spawn_blocking` task, a task that never yields, or a slow `Drop`"
+                        .to_owned(),
+                    waited: self.drain_timeout,
+                }),
+            );
+        }
+        alive.retain(|task| !told.iter().any(|failure| failure.names(task)));
+        (!alive.is_empty()).then(|| self.not_ended(owner, alive))
     }
 
     /// Ends what lives on other runtimes, and waits for it and for threads. A thread ends by itself only.
@@ -114,17 +128,21 @@ impl Test {
         if tracker.wait_until_finished(Instant::now() + patience) || has_failed {
             return None;
         }
+        Some(self.not_ended(owner, tracker.unfinished()))
+    }
+
+    fn not_ended(&self, owner: &Owner, tasks: Vec<TaskView>) -> Failure {
         let busy = Busy {
-            tasks: tracker.unfinished(),
+            tasks,
             ..Busy::default()
         };
-        Some(self.failure(Error::NotSettled {
+        self.failure(Error::NotSettled {
             owner: owner.name().to_owned(),
             joined: true,
             waited: self.drain_timeout,
             busy: Box::new(busy),
             help: ELSEWHERE,
-        }))
+        })
     }
 
     fn panics(&self, owner: &Owner) -> Option<Failure> {

@@ -1,7 +1,7 @@
 //! How a test fails: what people read, and what libtest is told.
 
 use crate::error::Place;
-use crate::error::{BoxError, with_causes};
+use crate::error::{BoxError, Error, TaskView, with_causes};
 use std::error::Error as StdError;
 use std::fmt::Write as _;
 use std::process::{ExitCode, Termination};
@@ -36,6 +36,17 @@ impl Failure {
             write!(text, " at {place}").expect("a string takes text");
         }
         text + ": " + &with_causes(self.source.as_ref())
+    }
+
+    /// Whether it tells of a piece of work that was spawned there, too.
+    pub(super) fn names(&self, task: &TaskView) -> bool {
+        match self.source.downcast_ref() {
+            Some(Error::NotSettled { busy, .. }) => {
+                let mut tasks = busy.tasks.iter();
+                tasks.any(|told| told.spawned_at == task.spawned_at)
+            }
+            _ => false,
+        }
     }
 }
 

@@ -1,20 +1,6 @@
-//! How calls that are under way are told to a person.
+//! How long calls have been under way, as it is told to a person.
 
 use std::time::Duration;
-
-/// The beginning of a statement, in one line.
-pub(super) fn shortened(statement: &str) -> Option<String> {
-    const SHOWN: usize = 120;
-    let words: Vec<_> = statement.split_whitespace().collect();
-    let line = words.join(" ");
-    if line.is_empty() {
-        return None;
-    }
-    if line.chars().count() <= SHOWN {
-        return Some(line);
-    }
-    Some(line.chars().take(SHOWN).chain("..".chars()).collect())
-}
 
 /// How long something has lasted, as nobody needs it more precisely.
 pub(super) fn lasting(time: Duration) -> String {

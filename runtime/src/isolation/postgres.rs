@@ -25,7 +25,8 @@ mod upstream;
 mod variables;
 
 use super::{
-    Closed, Fixture, Isolate, Isolation, IsolationLevel, Lease, Schema, Tenant, Verdict, Wanted,
+    Closed, Fixture, Held, Isolate, Isolation, IsolationLevel, Lease, Schema, Tenant, Verdict,
+    Wanted,
 };
 use crate::error::Error;
 use cloned::CloneLease;
@@ -127,6 +128,15 @@ impl Lease for PgLease {
             Self::Virtual(lease) => lease.in_flight(),
             Self::Clone(clone) => clone.in_flight().await,
             Self::Outside(outside) => outside.in_flight().await,
+        }
+    }
+
+    fn held(&self, error: &sqlx::Error) -> Option<Held> {
+        match (error, self) {
+            (sqlx::Error::PoolTimedOut, Self::Virtual(lease)) => lease.exhausted(),
+            (sqlx::Error::PoolTimedOut, Self::Clone(clone)) => clone.exhausted(),
+            (sqlx::Error::PoolTimedOut, Self::Outside(outside)) => outside.exhausted(),
+            _ => None,
         }
     }
 

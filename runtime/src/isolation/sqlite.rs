@@ -4,20 +4,26 @@ mod copies;
 mod run_dir;
 mod template;
 mod workers;
+mod writers;
 
-use super::{Closed, Fixture, Isolate, Isolation, Kept, Lease, Schema, Tenant, Verdict, Wanted};
+use super::{
+    Closed, Fixture, Held, Isolate, Isolation, Kept, Lease, Schema, Tenant, Verdict, Wanted,
+    exhausted,
+};
 use crate::error::Error;
 use copies::Copy;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{
     ConnectOptions as _, Connection as _, Database as _, Sqlite, SqliteConnection, SqlitePool,
 };
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use template::Template;
 use workers::Workers;
+use writers::Writers;
 
 /// An owner's database and its pool.
 #[derive(Debug)]
@@ -28,6 +34,7 @@ pub struct SqliteLease {
     tenant: Tenant,
     revoked: Arc<AtomicBool>,
     workers: Workers,
+    writers: Writers,
 }
 
 /// What the pool is on.
@@ -57,11 +64,11 @@ impl Isolate for Sqlite {
         }
         let template = template::of(&wanted.schema).await?;
         let revoked = Arc::new(AtomicBool::new(false));
-        let workers = Workers::default();
+        let (workers, writers) = (Workers::default(), Writers::default());
         let open = |path: &Path| {
             let workers = workers.clone();
             let options = connect_options(path).thread_name(move |_| workers.name());
-            pool_options(&revoked).connect_lazy_with(options)
+            pool_options(&revoked, &writers).connect_lazy_with(options)
         };
         let (data, pool) = match (wanted.sandbox, wanted.given) {
             (true, _) => {
@@ -82,6 +89,7 @@ impl Isolate for Sqlite {
             tenant,
             revoked,
             workers,
+            writers,
         })
     }
 
@@ -100,18 +108,25 @@ const STEPS: i32 = 1_000;
 
 /// As `SqlitePoolOptions::new()`, without what only makes sense for a pool that lives long: connections to a local
 /// file need no ping before use, and nothing reaps them, so the pool needs no task of its own on the test's runtime.
-fn pool_options(revoked: &Arc<AtomicBool>) -> SqlitePoolOptions {
-    let revoked = Arc::clone(revoked);
+fn pool_options(revoked: &Arc<AtomicBool>, writers: &Writers) -> SqlitePoolOptions {
+    let (revoked, writers) = (Arc::clone(revoked), writers.clone());
     SqlitePoolOptions::new()
         .test_before_acquire(false)
         .idle_timeout(None)
         .max_lifetime(None)
         .after_connect(move |connection, _| {
             let (running, committing) = (Arc::clone(&revoked), Arc::clone(&revoked));
+            let writer = writers.another();
             Box::pin(async move {
                 let mut handle = connection.lock_handle().await?;
                 handle.set_progress_handler(STEPS, move || !running.load(Ordering::Relaxed));
-                handle.set_commit_hook(move || !committing.load(Ordering::Relaxed));
+                let (commits, rolls_back) = (Arc::clone(&writer), Arc::clone(&writer));
+                handle.set_update_hook(move |write| writer.writes(write.table));
+                handle.set_commit_hook(move || {
+                    commits.ends();
+                    !committing.load(Ordering::Relaxed)
+                });
+                handle.set_rollback_hook(move || rolls_back.ends());
                 Ok(())
             })
         })
@@ -150,6 +165,27 @@ impl Lease for SqliteLease {
         calls.unwrap_or_else(|| self.held())
     }
 
+    fn held(&self, error: &sqlx::Error) -> Option<Held> {
+        let owner = &self.tenant.name;
+        match (error, &self.data) {
+            (sqlx::Error::PoolTimedOut, Data::Own(_) | Data::Common) => {
+                let mut held = exhausted(&self.pool, owner)?;
+                held.holders = self.writers.now(self.tenant.repo);
+                Some(held)
+            }
+            // Nobody else has a connection to it, and only one of them can have written.
+            (sqlx::Error::Database(error), Data::Own(_)) if writers::is_busy(error.as_ref()) => {
+                let holders = self.writers.now(self.tenant.repo);
+                (!holders.is_empty()).then(|| Held {
+                    what: format!("another connection of test `{owner}` itself has written to it and not committed"),
+                    holders,
+                    help: "commit or drop that transaction before awaiting a task that writes, or hand it to the task",
+                })
+            }
+            _ => None,
+        }
+    }
+
     fn revoke(&self) {
         self.revoked.store(true, Ordering::Relaxed);
         if !matches!(self.data, Data::Given) {
@@ -173,6 +209,9 @@ impl Lease for SqliteLease {
             );
             let owner = &self.tenant.name;
             done.errors.push(Error::still_held(owner, what, patience));
+        }
+        if verdict == Verdict::Keep {
+            done.hints.extend(self.writers.hint().map(Cow::Owned));
         }
         let Data::Own(copy) = &self.data else {
             return done;

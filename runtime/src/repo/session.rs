@@ -1,9 +1,10 @@
 //! One session of an owner on a repo: opened once, used by many, taken once.
 
+use super::explained::Explained;
 use super::user::User;
 use crate::alarm::Due;
 use crate::error::{Asker, BoxError, Error, Place, SessionView, Subject, Taken, Why};
-use crate::isolation::{Closed, Isolation, IsolationLevel, Lease, Verdict};
+use crate::isolation::{Closed, Held, Isolation, IsolationLevel, Lease, Verdict};
 use crate::owner::{DIRECTORY, Gate, Owner, OwnerId, Pass, RepoId, Ticket};
 use std::any::Any;
 use std::future::Future;
@@ -94,6 +95,9 @@ pub(crate) trait AnySession: Any + Due {
     /// What its users wait for now; see [`Lease::in_flight`].
     fn in_flight(&self) -> Waits<'_>;
 
+    /// What its owner holds itself, if that is why somebody got this error; see [`Lease::held`].
+    fn held(&self, error: &sqlx::Error) -> Option<Held>;
+
     fn checkin(&self, verdict: Verdict, patience: Duration) -> Closing<'_>;
 
     fn view(&self) -> SessionView;
@@ -173,6 +177,10 @@ impl<L: Lease> AnySession for Session<L> {
         connections.is_some_and(|(open, idle)| open as usize > idle)
     }
 
+    fn held(&self, error: &sqlx::Error) -> Option<Held> {
+        self.lease.get()?.held(error)
+    }
+
     fn revoke(&self) {
         if let Some(lease) = self.lease.get() {
             lease.revoke();
@@ -181,15 +189,16 @@ impl<L: Lease> AnySession for Session<L> {
 
     fn in_flight(&self) -> Waits<'_> {
         Box::pin(async move {
-            if matches!(self.gate.closed(), Some(Gone::NotOpened)) {
-                return Vec::new();
-            }
             if let Some(lease) = self.lease.get() {
                 let mut calls = lease.in_flight().await;
                 if calls.is_empty() && !self.facts.sandbox() {
                     calls = self.uses();
                 }
                 return calls;
+            }
+            // Taken before it was open, it is never going to be.
+            if self.gate.closed().is_some() {
+                return Vec::new();
             }
             let (repo, opener) = (self.facts.repo.name, &self.facts.opened_by);
             let (asker, lasts) = (opener.asker(), opener.since.elapsed());
@@ -357,8 +366,32 @@ impl InUse {
         }
         let subject = Subject::Repo(self.session.facts().repo.name);
         match self.owner.require_running(subject, self.asked_at) {
-            Ok(()) => error,
+            Ok(()) => self.in_vain(error),
             Err(ended) => ended.into(),
+        }
+    }
+
+    /// The same, for whoever waited for what the owner holds itself.
+    fn in_vain(&self, error: sqlx::Error) -> sqlx::Error {
+        let Some(held) = self.session.held(&error) else {
+            return error;
+        };
+        let explained = |source: BoxError| Error::HeldByItself {
+            repo: self.session.facts().repo.name,
+            what: held.what,
+            holders: held.holders,
+            asker: Box::new(Asker::now(self.asked_at)),
+            help: held.help,
+            source,
+        };
+        match error {
+            // Applications look into these, to try again.
+            sqlx::Error::Database(inner) => {
+                let text = inner.to_string();
+                let why = explained(text.into());
+                sqlx::Error::Database(Box::new(Explained::of(inner, why)))
+            }
+            other => explained(other.into()).into(),
         }
     }
 }

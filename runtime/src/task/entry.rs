@@ -43,6 +43,8 @@ pub(crate) struct Entry {
     what: What,
     /// Where its owner keeps it.
     pub(super) slot: usize,
+    /// It is its owner's so many-th, from 1.
+    pub(super) number: u64,
     count: Arc<Count>,
     state: AtomicU8,
     polls: AtomicU64,
@@ -67,11 +69,12 @@ struct RunsIn {
 }
 
 impl Entry {
-    pub(super) fn new(what: What, slot: usize, count: Arc<Count>) -> Self {
+    pub(super) fn new(what: What, slot: usize, number: u64, count: Arc<Count>) -> Self {
         count.started_work();
         Self {
             what,
             slot,
+            number,
             count,
             state: AtomicU8::new(SPAWNED),
             polls: AtomicU64::new(0),

@@ -101,17 +101,25 @@ struct Sealed<T> {
     message: T,
     sender: Carrier,
     sent_at: &'static Location<'static>,
-    /// From now on its sender's test waits for it to be handled.
+    /// Kept, not sent.
+    standing: bool,
+    /// Unless it is kept, its sender's test waits from now on for it to be handled.
     tracked: Tracked,
 }
 
 impl<T> Sealed<T> {
-    fn new(message: T, sender: Carrier, sent_at: &'static Location<'static>) -> Self {
+    fn new(
+        message: T,
+        sender: Carrier,
+        sent_at: &'static Location<'static>,
+        standing: bool,
+    ) -> Self {
         Self {
-            tracked: Tracked::message::<T>(&sender, sent_at),
+            tracked: Tracked::message::<T>(&sender, sent_at, standing),
             message,
             sender,
             sent_at,
+            standing,
         }
     }
 }
@@ -121,35 +129,22 @@ impl<T> Envelope<T> {
     ///
     /// Where nobody is the owner it carries the span alone, and the message is handled as the actor's own work.
     ///
-    /// Until it is handled or dropped it is work of its sender's, which [`Sandbox::settle`](crate::Sandbox::settle) waits
-    /// for, and so does the end of the test. For one that nobody is to open soon there is [`Envelope::to_keep`].
+    /// Until it is handled or dropped it is work of its sender's, which the end of a test waits for, and `Sandbox::settle`.
     #[track_caller]
     pub fn new(message: T) -> Self {
+        let sealed = Sealed::new(message, Carrier::capture(), Location::caller(), false);
         Self {
-            sealed: Some(Sealed::new(message, Carrier::capture(), Location::caller())),
+            sealed: Some(sealed),
         }
     }
 
-    /// The same for one that is kept, not sent: in an actor's state, for what the actor does by itself, or by a timer that
-    /// opens it later. Nobody waits until it is opened. Its copies count from when they are made.
-    ///
-    /// ```
-    /// # use heirloom::{Envelope, Sandbox, Test};
-    /// # Test::here("example").run(|sandbox: Sandbox| async move {
-    /// let starter = Envelope::to_keep("the desk");
-    /// sandbox.settle().await?;
-    /// starter.clone().handle(async |name| assert_eq!(name, "the desk")).await;
-    /// # Ok(()) });
-    /// ```
+    /// The same for a message that is kept, not sent: in a timer that sends copies of it, or in an actor that does with each
+    /// copy of it what nobody sent. Nobody waits for it to be opened, nor for its copies.
     #[track_caller]
-    pub fn to_keep(message: T) -> Self {
+    pub fn standing(message: T) -> Self {
+        let sealed = Sealed::new(message, Carrier::capture(), Location::caller(), true);
         Self {
-            sealed: Some(Sealed {
-                message,
-                sender: Carrier::capture(),
-                sent_at: Location::caller(),
-                tracked: Tracked::default(),
-            }),
+            sealed: Some(sealed),
         }
     }
 
@@ -282,9 +277,10 @@ impl<T: Clone> Clone for Envelope<T> {
                     message,
                     sender,
                     sent_at,
+                    standing,
                     ..
                 } = sealed;
-                Sealed::new(message.clone(), sender.clone(), sent_at)
+                Sealed::new(message.clone(), sender.clone(), sent_at, *standing)
             }),
         }
     }

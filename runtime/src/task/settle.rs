@@ -44,12 +44,18 @@ pub(crate) const SETTLE_TIMEOUT: Duration = Duration::from_secs(5);
 const FIRST: Duration = Duration::from_micros(20);
 const LONGEST: Duration = Duration::from_millis(1);
 
-/// For how long nothing is to happen where a thread stays awake all the time: by how long that thread has run meanwhile,
-/// in hundredths of a second. One that is not let run may be about to do anything.
-const LASTING: u64 = 5;
+/// For how long a thread is to be at work without anything of the owner's happening, until it is taken to be at something
+/// else. Not by the clock: it may have to wait for a processor for much longer.
+const BY_ITSELF: Duration = Duration::from_millis(50);
 
-/// For how long it is looked who is still polled when the time is up.
-const LAST: Duration = Duration::from_millis(5);
+/// How long everything is to have ended where the runtime is never at rest, be it because of an actor: what was spawned and
+/// not polled yet may belong to the test, and is not known before.
+const ALL_POLLED: Duration = Duration::from_millis(100);
+
+/// For how long it is looked who is still polled when the time is up; again and again, as long as nobody is seen and the
+/// machine may only be slow.
+const LAST: Duration = Duration::from_millis(20);
+const LAST_LOOKS: u32 = 10;
 
 /// Waits.
 ///
@@ -58,10 +64,11 @@ const LAST: Duration = Duration::from_millis(5);
 /// What was still busy when the time was up.
 pub(crate) async fn wait(watched: Watched, until: Until, limit: Duration) -> Result<(), Busy> {
     let _aside = Aside::step(&watched.owner);
-    if until == Until::Settled && watched.alone && watched.has_nothing() {
+    if watched.alone && watched.has_nothing(until) {
         return Ok(());
     }
     let look = Arc::new(Look {
+        begun: watched.owner.work::<Tracker>().begun(),
         watched,
         until,
         deadline: Instant::now().checked_add(limit),
@@ -70,7 +77,8 @@ pub(crate) async fn wait(watched: Watched, until: Until, limit: Duration) -> Res
             waker: None,
             pause: FIRST,
             quiet: None,
-            polls: None,
+            finished: None,
+            last: None,
         }),
     });
     look.again(Duration::ZERO);
@@ -106,12 +114,14 @@ pub(crate) async fn abort(owner: &Owner, patience: Duration) {
 
 impl Watched {
     /// Most tests spawn nothing, and are not to wait for another thread to find that out.
-    fn has_nothing(&self) -> bool {
+    fn has_nothing(&self, until: Until) -> bool {
         let nothing_runs = match &self.home {
             Some((rest, home)) => rest.is_empty(home),
             None => true,
         };
-        nothing_runs && self.owner.work::<Tracker>().is_empty() && (self.in_flight)().is_empty()
+        nothing_runs
+            && self.owner.work::<Tracker>().is_empty()
+            && (until == Until::Joined || (self.in_flight)().is_empty())
     }
 }
 
@@ -119,6 +129,8 @@ impl Watched {
 struct Look {
     watched: Watched,
     until: Until,
+    /// How much work there had been before.
+    begun: u64,
     deadline: Option<Instant>,
     state: Mutex<State>,
 }
@@ -127,10 +139,20 @@ struct State {
     answer: Option<Result<(), Busy>>,
     waker: Option<Waker>,
     pause: Duration,
-    /// The last moment at which nothing was busy, and what has been awake since then.
-    quiet: Option<(Moment, Vec<Awake>)>,
-    /// Once the time is up: who is polled from then on is busy, although it may not be so at the moment that is looked at.
-    polls: Option<Polls>,
+    /// The last moment at which nothing was busy, and who has been awake since it was seen first.
+    quiet: Option<(Moment, Awake)>,
+    /// Since when all that is to end has ended.
+    finished: Option<Instant>,
+    /// Once the time is up.
+    last: Option<Last>,
+}
+
+/// What is known of the moment when the time was up: who is polled from then on is busy, although it may not be so when it is
+/// looked at, and so is who spawns.
+struct Last {
+    polls: Polls,
+    begun: u64,
+    looks: u32,
 }
 
 impl Due for Look {
@@ -139,13 +161,19 @@ impl Due for Look {
         let late = self
             .deadline
             .is_some_and(|deadline| Instant::now() >= deadline);
-        let polls = self.state().polls.take();
-        let answer = match polls {
+        let last = self.state().last.take();
+        let answer = match last {
             _ if reached => Ok(()),
-            Some(polls) => Err(self.busy(&polls)),
+            Some(last) => match self.busy(&last) {
+                busy if busy.is_seen() || last.looks == LAST_LOOKS => Err(busy),
+                _ => return self.looks_once_more(last),
+            },
             None if late => {
-                self.state().polls = Some(self.tracker().polls());
-                return self.again(LAST);
+                return self.looks_once_more(Last {
+                    polls: self.tracker().polls(),
+                    begun: self.tracker().begun(),
+                    looks: 0,
+                });
             }
             None => return self.again(self.next_pause()),
         };
@@ -171,19 +199,41 @@ impl Look {
         alarm::at(Instant::now() + pause, Arc::downgrade(&this));
     }
 
+    fn looks_once_more(self: &Arc<Self>, last: Last) {
+        let looks = last.looks + 1;
+        self.state().last = Some(Last { looks, ..last });
+        self.again(LAST);
+    }
+
     fn tracker(&self) -> &Tracker {
         self.watched.owner.work()
     }
 
     fn is_reached(&self) -> bool {
         match self.until {
-            Until::Joined => self.tracker().is_finished(),
+            Until::Joined => self.is_finished(),
             Until::Aborted => self.tracker().has_none_to_end(),
             Until::Settled => match &self.watched.home {
                 Some((rest, home)) => rest.during(home, || self.is_quiet()).unwrap_or(false),
                 None => self.is_quiet(),
             },
         }
+    }
+
+    /// All that is to end has ended, and nothing is on its way that nobody has polled yet.
+    fn is_finished(&self) -> bool {
+        let finished = || self.tracker().is_finished();
+        let at_rest = match &self.watched.home {
+            Some((rest, home)) => rest.during(home, finished),
+            None => Some(finished()),
+        };
+        let since = match at_rest {
+            Some(finished) => return finished,
+            None if !finished() => None,
+            None => Some(self.state().finished.unwrap_or_else(Instant::now)),
+        };
+        self.state().finished = since;
+        since.is_some_and(|since| since.elapsed() >= ALL_POLLED)
     }
 
     /// Nothing is busy from before it is looked for what is in flight until after that.
@@ -201,16 +251,16 @@ impl Look {
         quiet
     }
 
-    /// Whether this moment is sure to last: each thread that polls futures has slept since it began, or has run for a
-    /// while, as others' work may keep a thread awake for ever.
+    /// Whether this moment is sure to last: each thread that polls futures has slept since it began, or has been at work for a
+    /// while, as others' work may keep it awake for ever.
     fn lasts(&self, moment: Moment) -> bool {
         let now = self.tracker().awake();
         let mut state = self.state();
         let awake = match state.quiet.take() {
             Some((same, mut awake)) if same == moment => {
-                awake.retain(|then| {
-                    let still = now.iter().find(|now| now.thread == then.thread);
-                    still.is_some_and(|now| now.ran.saturating_sub(then.ran) < LASTING)
+                awake.retain(|thread, before| {
+                    let worked = now.get(thread).map(|now| now.saturating_sub(*before));
+                    worked.is_some_and(|worked| worked < BY_ITSELF)
                 });
                 awake
             }
@@ -221,19 +271,26 @@ impl Look {
         lasts
     }
 
-    fn busy(&self, polls: &Polls) -> Busy {
-        if self.until != Until::Settled {
-            return Busy {
-                tasks: self.tracker().unfinished(),
+    fn busy(&self, last: &Last) -> Busy {
+        let tracker = self.tracker();
+        let mut busy = match self.until {
+            Until::Joined | Until::Aborted => Busy {
+                tasks: tracker.unfinished(),
                 ..Busy::default()
-            };
-        }
-        let mut busy = Busy {
-            tasks: self.tracker().busy(polls),
-            in_flight: (self.watched.in_flight)(),
-            unowned: None,
+            },
+            Until::Settled => Busy {
+                tasks: tracker.busy(&last.polls, last.begun),
+                in_flight: (self.watched.in_flight)(),
+                ..Busy::default()
+            },
         };
-        if busy.tasks.is_empty() && busy.in_flight.is_empty() {
+        if tracker.begun() > last.begun {
+            busy.begun = tracker.begun_since(self.begun);
+        }
+        if !busy.in_flight.is_empty() {
+            busy.waiting = tracker.waiting();
+        }
+        if !busy.is_seen() {
             let home = self.watched.home.as_ref();
             busy.unowned = home.map(|(_, home)| home.metrics().num_alive_tasks());
         }

@@ -3,18 +3,11 @@
 use std::cell::OnceCell;
 use std::fs;
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 /// A thread of this process, as the system numbers it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ThreadId(NonZeroU32);
-
-/// What the system says of a thread.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Seen {
-    pub(super) asleep: bool,
-    /// In hundredths of a second, whatever its ticks are.
-    pub(super) ran: u64,
-}
 
 impl ThreadId {
     /// The running thread. `None` where the system does not tell: elsewhere than on Linux.
@@ -49,20 +42,29 @@ impl ThreadId {
     /// Whoever wakes it makes it runnable at once, before it gets to run: so a thread that was handed something is never
     /// seen asleep. `None` once the thread has ended.
     pub(crate) fn is_asleep(self) -> Option<bool> {
-        self.look().map(|seen| seen.asleep)
+        self.fields().map(|(state, _)| state == "S")
     }
 
-    /// The same, and how long it has run so far.
-    pub(super) fn look(self) -> Option<Seen> {
+    /// For how long it has been at work so far, not counting the time for which it waited for a processor.
+    pub(super) fn worked(self) -> Option<Duration> {
+        let precise = fs::read_to_string(format!("/proc/self/task/{}/schedstat", self.0)).ok();
+        let precise = precise.and_then(|stat| stat.split(' ').next()?.parse().ok());
+        // Some systems count in hundredths of a second only.
+        let coarse = || Some(self.fields()?.1 * 10_000_000);
+        precise.or_else(coarse).map(Duration::from_nanos)
+    }
+
+    /// Its state, and the hundredths of a second that it has been at work.
+    fn fields(self) -> Option<(String, u64)> {
         let stat = fs::read_to_string(format!("/proc/self/task/{}/stat", self.0)).ok()?;
         // `1234 (name) S ..`, and the name may hold anything. The state is the third field.
         let (_, fields) = stat.rsplit_once(") ")?;
         let mut fields = fields.split_ascii_whitespace();
-        let asleep = fields.next()? == "S";
+        let state = fields.next()?.to_owned();
         // Its own time and the system's for it are the 14th and the 15th.
         let times = fields.skip(10).take(2);
-        let ran = times.filter_map(|time| time.parse::<u64>().ok()).sum();
-        Some(Seen { asleep, ran })
+        let hundredths = times.filter_map(|time| time.parse::<u64>().ok()).sum();
+        Some((state, hundredths))
     }
 }
 

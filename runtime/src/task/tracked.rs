@@ -72,10 +72,17 @@ impl Tracked {
         Self::spawned(carrier, what.part_of_others())
     }
 
-    /// A message, from when it is sent.
-    pub(super) fn message<T>(carrier: &Carrier, at: &'static Location<'static>) -> Self {
-        let what = What::of::<T>(TaskKind::Message, carrier, at);
-        Self::spawned(carrier, what.part_of_others())
+    /// A message, from when it is sent, or only from when it is worked on.
+    pub(super) fn message<T>(
+        carrier: &Carrier,
+        at: &'static Location<'static>,
+        standing: bool,
+    ) -> Self {
+        let what = What::of::<T>(TaskKind::Message, carrier, at).part_of_others();
+        match carrier.owner() {
+            Some(_) if standing => Self(State::Called(what)),
+            _ => Self::spawned(carrier, what),
+        }
     }
 
     /// A closure that is handed to a spawn.

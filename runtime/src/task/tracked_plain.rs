@@ -21,7 +21,7 @@ impl Tracked {
         Self
     }
 
-    pub(super) fn message<T>(_: &Carrier, _: &'static Location<'static>) -> Self {
+    pub(super) fn message<T>(_: &Carrier, _: &'static Location<'static>, _: bool) -> Self {
         Self
     }
 

@@ -3,11 +3,11 @@
 use super::entry::{Entry, What};
 use super::rest::Rest;
 use super::thread::ThreadId;
-use crate::error::{Panicked, TaskState, TaskView};
+use crate::error::{Panicked, Place, TaskState, TaskView};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// An owner's work. Attached to it by this room.
 #[derive(Debug, Default)]
@@ -26,6 +26,10 @@ struct Work {
     slots: Vec<Option<Arc<Entry>>>,
     free: Vec<usize>,
     waiting: bool,
+    /// How many there have been.
+    begun: u64,
+    /// Where the last one comes from.
+    last: Option<Place>,
 }
 
 /// How many pieces of work have something to do, in the lower half; in the upper half how often one began to.
@@ -39,17 +43,12 @@ const BEGAN: u64 = 1 << 32;
 /// How often each piece of work was polled, by its slot.
 pub(super) type Polls = HashMap<usize, u64>;
 
+/// Threads that are awake, and for how long they have been at work.
+pub(super) type Awake = HashMap<ThreadId, Duration>;
+
 /// An owner's work at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Moment(u64);
-
-/// A thread that was found awake.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Awake {
-    pub(super) thread: ThreadId,
-    /// How long it had run by then, in hundredths of a second.
-    pub(super) ran: u64,
-}
 
 impl Count {
     #[inline]
@@ -74,8 +73,10 @@ impl Tracker {
     /// A new piece of work, which counts from now on.
     pub(super) fn enters(&self, what: What) -> Arc<Entry> {
         let mut work = self.lock();
+        work.begun += 1;
+        work.last = Some(what.place);
         let slot = work.free.pop().unwrap_or(work.slots.len());
-        let entry = Arc::new(Entry::new(what, slot, Arc::clone(&self.count)));
+        let entry = Arc::new(Entry::new(what, slot, work.begun, Arc::clone(&self.count)));
         if slot == work.slots.len() {
             work.slots.push(None);
         }
@@ -114,21 +115,44 @@ impl Tracker {
         std::mem::take(&mut *self.panics())
     }
 
-    /// Which pieces of work have something to do, or were polled since then.
-    pub(super) fn busy(&self, since: &Polls) -> Vec<TaskView> {
+    /// Which pieces of work have something to do, or were polled since then, when there had been so many.
+    pub(super) fn busy(&self, since: &Polls, begun: u64) -> Vec<TaskView> {
         let polled = |entry: &Entry| {
             since
                 .get(&entry.slot)
                 .is_some_and(|polls| *polls != entry.polls())
         };
-        let mut busy = self.views(|entry| entry.is_busy() || polled(entry));
+        // Where work is begun all the time, what is alive just now says nothing.
+        let lasts = |entry: &Entry| entry.number <= begun;
+        let mut busy = self.views(|entry| lasts(entry) && (entry.is_busy() || polled(entry)));
         for view in &mut busy {
-            // Seen between two polls.
-            if view.state == TaskState::Parked {
-                view.state = TaskState::Woken;
+            // Seen between two polls, or just before it ended.
+            match view.state {
+                TaskState::Parked => view.state = TaskState::Woken,
+                TaskState::Done => view.state = TaskState::Running,
+                _ => {}
             }
         }
         busy
+    }
+
+    /// Which pieces of work wait for something.
+    pub(super) fn waiting(&self) -> Vec<TaskView> {
+        let mut waiting = self.views(Entry::is_finite);
+        waiting.retain(|view| view.state == TaskState::Parked);
+        waiting
+    }
+
+    /// How many pieces of work there have been.
+    pub(super) fn begun(&self) -> u64 {
+        self.lock().begun
+    }
+
+    /// How many there have been after the first so many, and where the last one comes from.
+    pub(super) fn begun_since(&self, before: u64) -> Option<(u64, Place)> {
+        let work = self.lock();
+        let more = work.begun.checked_sub(before).filter(|more| *more > 0)?;
+        Some((more, work.last?))
     }
 
     /// Whether anything has something to do.
@@ -151,21 +175,15 @@ impl Tracker {
         }
     }
 
-    /// Which threads that poll futures are awake. They may be about to wake one of them: tokio keeps those that yield until
-    /// it has looked for what sockets bring.
-    pub(super) fn awake(&self) -> Vec<Awake> {
-        let mut awake = Vec::new();
-        self.threads().retain(|thread| {
-            let Some(seen) = thread.look() else {
-                return false;
-            };
-            awake.extend((!seen.asleep).then_some(Awake {
-                thread: *thread,
-                ran: seen.ran,
-            }));
-            true
-        });
+    /// The threads that poll futures and are awake, and for how long each has been at work so far. It may be about to wake one
+    /// of them: tokio keeps those that yield until it has looked for what sockets bring.
+    pub(super) fn awake(&self) -> Awake {
+        let mut threads = self.threads();
+        threads.retain(|thread| thread.is_asleep().is_some());
+        let awake = threads.iter().filter(|it| it.is_asleep() == Some(false));
         awake
+            .map(|thread| (*thread, thread.worked().unwrap_or_default()))
+            .collect()
     }
 
     /// How often each piece of work was polled.

@@ -3,6 +3,7 @@
 use heirloom::{Error, FutureExt as _, Owner, owned_task};
 use heirloom_actors_tests::{REPO, as_test, count, insert, nobodys, ours};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 
 type Answer = oneshot::Sender<sqlx::Result<i64>>;
 
@@ -58,12 +59,15 @@ fn an_actor_of_a_test_that_has_ended_is_told_which_and_what_to_write() {
     assert_eq!(lasting(&text), include_str!("ended/test.txt").trim_end());
 }
 
+#[owned_task]
+fn start_a_task() -> (Ask, JoinHandle<()>) {
+    let (ask, asked) = mpsc::unbounded_channel();
+    (ask, nobodys().spawn(counts(asked)))
+}
+
 #[test]
 fn a_task_without_a_name_ends_with_its_test_and_says_so_to_whoever_joins_it() {
-    let (gone, task) = as_test("story::starts_a_task", |_| async {
-        let (ask, asked) = mpsc::unbounded_channel();
-        (ask, nobodys().spawn(counts(asked).owned()))
-    });
+    let (gone, task) = as_test("story::starts_a_task", |_| async { start_a_task() });
     let (answer, _) = oneshot::channel();
     assert!(gone.send(answer).is_err());
     let error = as_test("story::joins_it", |_| async {

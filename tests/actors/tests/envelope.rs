@@ -108,7 +108,7 @@ fn what_a_handler_spawns_is_the_senders() {
     async fn handle((): ()) -> Option<String> {
         tokio::spawn(async { whose() }).await.expect("no panic")
     }
-    let envelope = as_test("sends", |_| async { Envelope::new(()) });
+    let envelope = as_test("sends", |_| async { Envelope::standing(()) });
     assert_eq!(
         nobodys().block_on(envelope.handle(handle)).as_deref(),
         Some("sends")
@@ -117,7 +117,7 @@ fn what_a_handler_spawns_is_the_senders() {
 
 #[test]
 fn what_a_handler_does_before_it_awaits_is_the_senders() {
-    let envelope = as_test("sends", |_| async { Envelope::new(()) });
+    let envelope = as_test("sends", |_| async { Envelope::standing(()) });
     let handled = envelope.handle(|()| std::future::ready(whose()));
     assert_eq!(nobodys().block_on(handled).as_deref(), Some("sends"));
 }
@@ -135,7 +135,7 @@ impl Drop for Told {
 fn a_message_that_nobody_handles_is_dropped_as_the_senders() {
     let (told, tell) = threads::channel();
     let (unopened, unpolled, cancelled) = as_test("sends", |_| async {
-        let envelope = || Envelope::new(Told(told.clone()));
+        let envelope = || Envelope::standing(Told(told.clone()));
         (envelope(), envelope(), envelope())
     });
     drop(unopened);
@@ -155,7 +155,7 @@ fn a_message_that_nobody_handles_is_dropped_as_the_senders() {
 
 #[test]
 fn who_looks_at_a_message_or_takes_it_out_does_so_as_themselves() {
-    let envelope = as_test("sends", |_| async { Envelope::new(whose) });
+    let envelope = as_test("sends", |_| async { Envelope::standing(whose) });
     as_test("looks", |_| async {
         assert_eq!((envelope.message())().as_deref(), Some("looks"));
         let message = envelope.into_inner();
@@ -168,7 +168,7 @@ fn every_copy_has_the_sender_of_the_first() {
     let (tell, mut one) = broadcast::channel(1);
     let mut other = tell.subscribe();
     as_test("sends", |_| async {
-        tell.send(Envelope::new(())).expect("somebody listens");
+        tell.send(Envelope::standing(())).expect("somebody listens");
     });
     for inbox in [&mut one, &mut other] {
         let envelope = inbox.try_recv().expect("sent");
@@ -180,7 +180,8 @@ fn every_copy_has_the_sender_of_the_first() {
 fn an_actor_of_one_test_works_for_another_and_after_its_own_has_ended() {
     let desk = as_test("starts_it", |_| async {
         let (desk, inbox) = mpsc::unbounded_channel();
-        nobodys().spawn(serve(inbox).owned());
+        // Without a name it would end with this test.
+        nobodys().spawn(serve(inbox).owned().named("desk"));
         assert_eq!(ask(&desk, "ada@example.org").await.expect("a session"), 1);
         desk
     });
@@ -203,7 +204,7 @@ fn a_message_of_nobody_is_the_actors_own() {
 #[test]
 fn a_message_whose_sender_has_ended_is_an_error_that_names_the_sender() {
     let late = as_test("story::goes_home", |_| async {
-        Envelope::new("ada@example.org")
+        Envelope::standing("ada@example.org")
     });
     as_test("story::stays", |_| async {
         let error = late.handle(sign_up).await.expect_err("it has ended");
@@ -215,7 +216,7 @@ fn a_message_whose_sender_has_ended_is_an_error_that_names_the_sender() {
 
 #[test]
 fn a_handler_that_panics_leaves_nothing_entered() {
-    let envelope = as_test("panics", |_| async { Envelope::new(()) });
+    let envelope = as_test("panics", |_| async { Envelope::standing(()) });
     let runtime = Builder::new_current_thread().build().expect("a runtime");
     let handled = runtime.spawn(envelope.handle(async |()| panic!("{:?}", whose())));
     let panic = runtime.block_on(handled).expect_err("a panic").into_panic();

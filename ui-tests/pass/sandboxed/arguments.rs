@@ -79,6 +79,25 @@ fn as_postgres_does() {}
 #[sandboxed(shared = false, isolation = "database", ownership_timeout = "60m")]
 fn as_usual() {}
 
+#[sandboxed(drain = "settle")]
+async fn what_waits_is_dropped() {
+    tokio::spawn(std::future::pending::<()>());
+}
+
+#[sandboxed(drain = "join", drain_timeout = "1m")]
+async fn what_ends_is_waited_for() {
+    tokio::spawn(tokio::task::yield_now());
+}
+
+#[sandboxed(drain = "abort")]
+async fn what_runs_is_dropped() {
+    tokio::spawn(async {
+        loop {
+            tokio::task::yield_now().await;
+        }
+    });
+}
+
 #[sandboxed(flavor = "multi_thread", worker_threads = 2, drain_timeout = "1m", spawns = "inherit", crate = ::heirloom)]
 async fn runtime_as_asked() {
     let flavor = tokio::runtime::Handle::current().runtime_flavor();

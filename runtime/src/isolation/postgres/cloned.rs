@@ -6,7 +6,7 @@ use super::template::{CloneDb, Clones, Purpose, TemplateError, literal};
 use super::templates::{self, Known, Ready, refused};
 use super::{ask, background, close, pool_options, with_level};
 use crate::error::Error;
-use crate::isolation::{Closed, Kept, Tenant, Verdict, Wanted};
+use crate::isolation::{Closed, Held, Kept, Tenant, Verdict, Wanted, exhausted};
 use sqlx::{PgPool, Postgres};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -62,6 +62,10 @@ impl CloneLease {
         let looks = self.own.clones.looks();
         let condition = format!("datname = {}", literal(self.own.config.database()));
         looks.in_flight(condition, open, self.tenant.repo).await
+    }
+
+    pub(super) fn exhausted(&self) -> Option<Held> {
+        exhausted(&self.pool, &self.tenant.name)
     }
 
     pub(super) fn revoke(&self) {

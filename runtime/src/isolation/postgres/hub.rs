@@ -29,6 +29,7 @@ use blocked::Watch;
 use cancels::Cancels;
 use in_flight::{Entrance, House};
 use mailbox::{Mailbox, Notification};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -107,7 +108,7 @@ pub(crate) struct Left {
     /// What a server would have done otherwise.
     pub(crate) journal: Vec<String>,
     /// What to think of if the test has failed.
-    pub(crate) hints: Vec<&'static str>,
+    pub(crate) hints: Vec<Cow<'static, str>>,
 }
 
 /// Who connects, and to what.
@@ -216,7 +217,8 @@ impl Hub {
         }
         // One that is on its way would meet the next owner's statement.
         self.shared.cancels.over().await;
-        let hints = self.shared.notes.hints();
+        let mut hints = self.shared.notes.hints();
+        hints.extend(self.shared.house.hint().map(Cow::Owned));
         match core {
             Some(core) => {
                 self.handed_over.store(true, Ordering::Release);
@@ -329,13 +331,13 @@ impl Notes {
         }
     }
 
-    fn hints(&self) -> Vec<&'static str> {
+    fn hints(&self) -> Vec<Cow<'static, str>> {
         let mut hints = Vec::new();
         if self.clock.load(Ordering::Relaxed) {
-            hints.push("it asked for `now()`, which stands still in a test: all of it is one transaction. `clock_timestamp()` goes on, and so does `now()` with #[sandboxed(isolation = \"database\")]");
+            hints.push(Cow::Borrowed("it asked for `now()`, which stands still in a test: all of it is one transaction. `clock_timestamp()` goes on, and so does `now()` with #[sandboxed(isolation = \"database\")]"));
         }
         if self.locks.load(Ordering::Relaxed) {
-            hints.push("it uses locks among its own connections, which share one session and never wait for each other in a test; with #[sandboxed(isolation = \"database\")] they do");
+            hints.push(Cow::Borrowed("it uses locks among its own connections, which share one session and never wait for each other in a test; with #[sandboxed(isolation = \"database\")] they do"));
         }
         hints
     }

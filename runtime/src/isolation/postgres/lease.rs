@@ -8,7 +8,7 @@ use super::templates::{self, Known, Ready};
 use super::{ask, background, close, pool_options};
 use crate::clock::Clock;
 use crate::error::Error;
-use crate::isolation::{Closed, IsolationLevel, Tenant, Verdict, Wanted, dir};
+use crate::isolation::{Closed, Held, IsolationLevel, Tenant, Verdict, Wanted, dir, exhausted};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{PgPool, Postgres};
 use std::fmt::Write as _;
@@ -113,6 +113,13 @@ impl VirtualLease {
 
     pub(super) fn in_flight(&self) -> Vec<String> {
         self.hub.in_flight(self.tenant.repo)
+    }
+
+    /// What is held of its own pool.
+    pub(super) fn exhausted(&self) -> Option<Held> {
+        let mut held = exhausted(&self.pool, &self.tenant.name)?;
+        held.holders = self.hub.at_rest(self.tenant.repo);
+        Some(held)
     }
 
     fn why(&self) -> String {

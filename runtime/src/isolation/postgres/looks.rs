@@ -6,10 +6,11 @@
 
 use super::background;
 use super::config::Config;
+use super::sql::shortened;
 use super::template::home;
 use super::upstream::{QueryError, Rows, Upstream};
 use crate::error::BoxError;
-use crate::isolation::calls::{lasting, shortened};
+use crate::isolation::calls::lasting;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -31,9 +32,11 @@ struct Seen {
     event: String,
     /// When it began with its last statement, and when anything of this changed.
     since: String,
-    /// How long that is ago, in milliseconds.
+    /// For how long it runs that, or is at rest after it, in milliseconds.
     lasts: Ignored<u64>,
     query: String,
+    /// Who holds the lock that it waits for.
+    holders: Vec<String>,
 }
 
 /// Of no account for whether two are the same.
@@ -84,7 +87,7 @@ impl Looks {
             }
         };
         let busy = seen.iter().filter(|one| one.is_busy());
-        let mut calls: Vec<_> = busy.map(|one| one.say(repo)).collect();
+        let mut calls: Vec<_> = busy.map(|one| one.say(repo, &seen)).collect();
         if connections as usize > seen.len() {
             calls.push(format!("a connection of repo `{repo}` is being opened"));
         }
@@ -99,7 +102,8 @@ impl Looks {
     async fn look(&self, condition: &str) -> Result<Vec<Seen>, BoxError> {
         let sql = format!(
             "SELECT pid, coalesce(state, ''), coalesce(wait_event, ''), format('%s %s', query_start, state_change), \
-               (1000 * extract(epoch FROM clock_timestamp() - query_start))::bigint, left(query, 200) \
+               (1000 * extract(epoch FROM clock_timestamp() - CASE WHEN state = 'active' THEN query_start ELSE state_change END))::bigint, \
+               left(query, 200), CASE WHEN wait_event_type = 'Lock' THEN array_to_string(pg_blocking_pids(pid), ' ') END \
              FROM pg_catalog.pg_stat_activity WHERE usename = current_user AND pid <> pg_backend_pid() AND {condition} ORDER BY pid"
         );
         let mut place = self.session.lock().await;
@@ -126,6 +130,7 @@ fn seen(rows: Rows) -> Vec<Seen> {
             since: text(),
             lasts: Ignored(text().parse().unwrap_or(0)),
             query: text(),
+            holders: text().split_whitespace().map(str::to_owned).collect(),
         }
     });
     seen.collect()
@@ -137,13 +142,27 @@ impl Seen {
         !self.state.starts_with("idle") && !matches!(&*self.event, "ClientRead" | "ClientWrite")
     }
 
-    fn say(&self, repo: &str) -> String {
+    fn say(&self, repo: &str, all: &[Self]) -> String {
         let process = &self.process;
         let who = format!("a connection of repo `{repo}` (server process {process})");
         let lasts = lasting(Duration::from_millis(self.lasts.0));
+        let Some(sql) = shortened(&self.query) else {
+            return format!("{who} is being opened");
+        };
+        let behind = all.iter().filter(|one| self.holders.contains(&one.process));
+        let behind: Vec<_> = behind.map(Self::holds).collect();
+        format!("{who} has run `{sql}` for {lasts}{}", behind.concat())
+    }
+
+    /// What keeps another connection of the same owner waiting.
+    fn holds(&self) -> String {
+        let process = &self.process;
+        let who = format!(", behind the transaction of another one (server process {process}");
+        let lasts = lasting(Duration::from_millis(self.lasts.0));
         match shortened(&self.query) {
-            Some(sql) => format!("{who} has run `{sql}` for {lasts}"),
-            None => format!("{who} is being opened"),
+            Some(sql) if self.is_busy() => format!("{who}, which runs `{sql}`)"),
+            Some(sql) => format!("{who}, not used for {lasts}, since it ran `{sql}`)"),
+            None => who + ")",
         }
     }
 }

@@ -7,7 +7,7 @@ use super::templates::{self, Known, refused};
 use super::upstream::{ConnectError, Upstream};
 use super::{background, close, pool_options, variables, with_level};
 use crate::error::{BoxError, Error};
-use crate::isolation::{Closed, IsolationLevel, Tenant, Wanted};
+use crate::isolation::{Closed, Held, IsolationLevel, Tenant, Wanted, exhausted};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, PgPool, Postgres, Row as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -63,6 +63,12 @@ impl OutsideLease {
         let names = lock(&own.sessions).clone().unwrap_or_default();
         let condition = format!("{NAME} IN ('{}')", names.join("', '"));
         own.looks.in_flight(condition, open, self.repo).await
+    }
+
+    /// The application's own pool may be held by anybody.
+    pub(super) fn exhausted(&self) -> Option<Held> {
+        self.own.as_ref()?;
+        exhausted(&self.pool, &self.owner)
     }
 
     pub(super) fn revoke(&self) {

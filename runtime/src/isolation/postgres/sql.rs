@@ -92,3 +92,17 @@ pub(crate) fn fuzz(bytes: &[u8]) {
         }
     }
 }
+
+/// The beginning of a statement in one line, for a person; `None` if there is nothing in it.
+pub(super) fn shortened(statement: &str) -> Option<String> {
+    const SHOWN: usize = 120;
+    let words: Vec<_> = statement.split_whitespace().collect();
+    let line = words.join(" ");
+    if line.is_empty() {
+        return None;
+    }
+    if line.chars().count() <= SHOWN {
+        return Some(line);
+    }
+    Some(line.chars().take(SHOWN).chain("..".chars()).collect())
+}

@@ -1,7 +1,7 @@
 //! A session that does as it is told.
 
 use crate::error::Error;
-use crate::isolation::{Closed, Lease, Verdict};
+use crate::isolation::{Closed, Held, Lease, Verdict};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -125,6 +125,10 @@ impl Lease for Scripted {
 
     async fn in_flight(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    fn held(&self, _: &sqlx::Error) -> Option<Held> {
+        None
     }
 
     fn revoke(&self) {

@@ -116,7 +116,7 @@ fn an_envelope_among_the_arguments_serves_every_hook() {
     let seen = as_test("kept", |_| {
         elsewhere(async {
             let (tell, told) = mpsc::unbounded_channel();
-            ends(Kept::spawn(Envelope::to_keep(tell)), told).await
+            ends(Kept::spawn(Envelope::standing(tell)), told).await
         })
     });
     let me = || Some("kept".to_owned());

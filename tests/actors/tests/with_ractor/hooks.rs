@@ -169,7 +169,7 @@ fn an_envelope_among_the_arguments_serves_every_hook() {
     let seen = as_test("kept", |_| {
         elsewhere(async {
             let (tell, mut told) = mpsc::unbounded_channel();
-            let starter = Envelope::to_keep(tell);
+            let starter = Envelope::standing(tell);
             let spawned = ractor::ActorRuntime::spawn_instant(None, Kept, starter);
             let (actor, task) = spawned.expect("it starts");
             let task = task.await.expect("no panic").expect("it starts");

@@ -51,7 +51,7 @@ fn arrives<K: Send>(
             let plain = told.recv().await.expect("it arrives");
             drop(kept);
             let (tell, mut told) = mpsc::unbounded_channel();
-            let kept = by(Tick::InEnvelope(Envelope::new(tell)));
+            let kept = by(Tick::InEnvelope(Envelope::standing(tell)));
             let enveloped = told.recv().await.expect("it arrives");
             drop(kept);
             (plain, enveloped)

@@ -4,6 +4,7 @@
 //! itself for something else, as the end of a child process that was given the pool's own socket: it would wait for ever,
 //! and in silence.
 
+use super::line::Line;
 use crate::isolation::postgres::background;
 use crate::isolation::postgres::stack::ClientId;
 use std::collections::HashMap;
@@ -32,9 +33,9 @@ const A_MOMENT: Duration = Duration::from_millis(10);
 pub(super) struct Watch {
     owner: String,
     home: Handle,
-    /// Its sockets, once more: another runtime looks at them.
+    /// Its listener, once more: another runtime looks at it.
     listener: OwnedFd,
-    clients: Mutex<HashMap<ClientId, OwnedFd>>,
+    clients: Mutex<HashMap<ClientId, Arc<Line>>>,
     suspicion: Mutex<Suspicion>,
 }
 
@@ -75,11 +76,9 @@ impl Watch {
         Ok(Some(watch))
     }
 
-    /// Watches a client. Where there are no files left to open it is not watched.
-    pub(super) fn client(self: &Arc<Self>, client: ClientId, socket: &impl AsFd) -> Watched {
-        if let Ok(socket) = socket.as_fd().try_clone_to_owned() {
-            lock(&self.clients).insert(client, socket);
-        }
+    /// Watches a client.
+    pub(super) fn client(self: &Arc<Self>, client: ClientId, line: &Arc<Line>) -> Watched {
+        lock(&self.clients).insert(client, Arc::clone(line));
         Watched {
             watch: Arc::clone(self),
             client,
@@ -108,7 +107,8 @@ impl Watch {
     async fn somebody_waits(&self) -> bool {
         let watched: Vec<_> = {
             let clients = lock(&self.clients);
-            let all = clients.values().chain([&self.listener]);
+            let sockets = clients.values().filter_map(|line| line.socket());
+            let all = sockets.chain([&self.listener]);
             all.filter_map(|socket| again(socket).ok()).collect()
         };
         tokio::time::sleep(A_MOMENT).await;

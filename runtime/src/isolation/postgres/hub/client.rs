@@ -1,6 +1,6 @@
 //! One virtual connection: its socket, and what a server would know of it.
 
-use super::line::{Line, State};
+use super::line::{At, Line, State};
 use super::mailbox::{Mail, Mailbox};
 use crate::isolation::postgres::frame::{Broken, Frame, Lexer, Side, Status, to_client};
 use crate::isolation::postgres::session::Prepared;
@@ -13,7 +13,7 @@ use std::future::{Future as _, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncReadExt as _, AsyncWrite as _};
 use tokio::net::UnixStream;
 
@@ -133,8 +133,17 @@ impl Client {
     }
 
     /// Whether nothing that it has sent is left to be done.
-    pub(super) fn has_said_all(&self) -> bool {
+    fn has_said_all(&self) -> bool {
         self.input.is_empty()
+    }
+
+    /// Takes note that a COPY's next word is the client's.
+    pub(super) fn listens(&self, at: &mut At<'_>) {
+        if self.has_said_all() {
+            at.becomes(State::Listening);
+        } else {
+            at.hears(self.input.len());
+        }
     }
 
     /// How its strings are read.
@@ -151,11 +160,26 @@ impl Client {
     ///
     /// Nothing is lost.
     pub(super) async fn frame(&mut self) -> Result<Frame, Parted> {
+        let line = Arc::clone(&self.line);
+        poll_fn(|cx| {
+            let mut at = line.at();
+            let frame = self.poll_frame(cx);
+            match frame {
+                Poll::Ready(_) => at.becomes(State::Working),
+                Poll::Pending => at.hears(self.input.len()),
+            }
+            frame
+        })
+        .await
+    }
+
+    /// The same for whoever says himself where the connection stands. It keeps nothing between polls.
+    pub(super) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame, Parted>> {
         loop {
             if let Some(frame) = self.take()? {
-                return Ok(frame);
+                return Poll::Ready(Ok(frame));
             }
-            self.read().await?;
+            ready!(pin!(self.read()).poll(cx))?;
         }
     }
 
@@ -181,6 +205,20 @@ impl Client {
 
     /// Waits until a batch of the extended protocol is here as a whole, so that the session is not kept waiting for it.
     pub(super) async fn gather(&mut self) -> Result<(), Parted> {
+        let line = Arc::clone(&self.line);
+        poll_fn(|cx| {
+            let mut at = line.at();
+            let gathered = self.poll_gather(cx);
+            match gathered {
+                Poll::Ready(_) => at.becomes(State::Working),
+                Poll::Pending => at.hears(self.input.len()),
+            }
+            gathered
+        })
+        .await
+    }
+
+    fn poll_gather(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Parted>> {
         loop {
             let mut views = self.lexer.views(&self.input[self.scanned..]);
             let ended = views.any(|view| match view {
@@ -190,9 +228,9 @@ impl Client {
             self.scanned += views.read();
             if ended || self.input.len() > AHEAD {
                 self.scanned = 0;
-                return Ok(());
+                return Poll::Ready(Ok(()));
             }
-            self.read().await?;
+            ready!(pin!(self.read()).poll(cx))?;
         }
     }
 
@@ -228,22 +266,23 @@ impl Client {
         };
         poll_fn(|cx| {
             let mut at = line.at();
-            at.becomes(State::Working);
             let mail = mailbox.poll(cx, is_idle);
-            if mail == Some(Mail::End) {
-                return Poll::Ready(Ok(Idle::Closed));
+            let woken = if mail == Some(Mail::End) {
+                Poll::Ready(Ok(Idle::Closed))
+            } else if let Poll::Ready(tag) = pin!(self.tag()).poll(cx) {
+                // It keeps nothing between polls, so that a new one is as good as the last.
+                Poll::Ready(tag.map(Idle::Frame))
+            } else if mail.is_some() {
+                Poll::Ready(Ok(Idle::Mail))
+            } else {
+                Poll::Pending
+            };
+            match woken {
+                Poll::Ready(_) => at.becomes(State::Working),
+                Poll::Pending if self.has_said_all() => at.becomes(rest),
+                Poll::Pending => at.hears(self.input.len()),
             }
-            // It keeps nothing between polls, so that a new one is as good as the last.
-            if let Poll::Ready(tag) = pin!(self.tag()).poll(cx) {
-                return Poll::Ready(tag.map(Idle::Frame));
-            }
-            if mail.is_some() {
-                return Poll::Ready(Ok(Idle::Mail));
-            }
-            if self.has_said_all() {
-                at.becomes(rest);
-            }
-            Poll::Pending
+            woken
         })
         .await
     }
@@ -253,10 +292,11 @@ impl Client {
         let line = Arc::clone(&self.line);
         poll_fn(|cx| {
             let mut at = line.at();
-            at.becomes(State::Working);
-            let frame = pin!(self.frame()).poll(cx);
-            if frame.is_pending() && self.has_said_all() {
-                at.becomes(State::Listening);
+            let frame = self.poll_frame(cx);
+            match frame {
+                Poll::Ready(_) => at.becomes(State::Working),
+                Poll::Pending if self.has_said_all() => at.becomes(State::Listening),
+                Poll::Pending => at.hears(self.input.len()),
             }
             frame
         })

@@ -1,9 +1,10 @@
 //! What clients of a session wait for now: asked often, and never in doubt about a call that was begun before.
 
-use super::line::{Call, Line, Moves, What};
+use super::line::{Call, Line, Moves, Rest, What};
 use super::turn::Before;
 use super::{Hub, Shared, kernel, lock};
-use crate::isolation::calls::{lasting, shortened};
+use crate::isolation::calls::lasting;
+use crate::isolation::postgres::sql::shortened;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::{Arc, Mutex};
@@ -19,6 +20,8 @@ pub(super) struct House {
     doors: Mutex<Vec<Arc<Door>>>,
     lines: Mutex<Vec<Arc<Line>>>,
     moves: Arc<Moves>,
+    /// Transactions of connections that are gone, as far as they were at rest for long.
+    rests: Mutex<Vec<Rest>>,
 }
 
 /// A listener. Whoever connects is in the system's queue before it is known here.
@@ -103,6 +106,8 @@ impl Drop for Entrance {
 
 impl Drop for Guest {
     fn drop(&mut self) {
+        let rest = self.line.longest_rest();
+        lock(&self.shared.house.rests).extend(rest);
         lock(&self.shared.house.lines).retain(|line| !Arc::ptr_eq(line, &self.line));
     }
 }
@@ -110,8 +115,9 @@ impl Drop for Guest {
 impl Hub {
     /// What clients wait for, a line for each. Nothing, once the owner has ended.
     ///
-    /// A connection that is at rest is not among them, in a transaction or not; nor is one that listens, a COPY whose
-    /// data its client has yet to send, and an answer that its client does not read, such as the rest of a stream.
+    /// A connection that is at rest is not among them, in a transaction or not; nor is one that listens, and one whose
+    /// client has the next word and does not go on: with the data of a COPY, the rest of what it has begun to say, or
+    /// reading an answer, such as the rest of a stream.
     pub(crate) fn in_flight(&self, repo: &str) -> Vec<String> {
         let calls = self.shared.calls();
         calls
@@ -119,6 +125,57 @@ impl Hub {
             .map(|call| self.shared.say(call, repo))
             .collect()
     }
+
+    /// The connections that wait for their clients, a line for each: those in a transaction, if there are any.
+    pub(crate) fn at_rest(&self, repo: &str) -> Vec<String> {
+        let lines = lock(&self.shared.house.lines).clone();
+        let mut rests: Vec<_> = lines.iter().filter_map(|line| line.rest()).collect();
+        if rests.iter().any(|rest| rest.in_transaction) {
+            rests.retain(|rest| rest.in_transaction);
+        }
+        rests.sort_by_key(|rest| rest.client);
+        rests.iter().map(|rest| rest.say(repo)).collect()
+    }
+}
+
+impl House {
+    /// What to think of if a test has failed: that nobody went on with a transaction for long.
+    pub(super) fn hint(&self) -> Option<String> {
+        let lines = lock(&self.lines).clone();
+        let rests = lines.iter().filter_map(|line| line.longest_rest());
+        lock(&self.rests).extend(rests);
+        let rests = lock(&self.rests);
+        let Rest {
+            client,
+            statement,
+            lasts,
+            ..
+        } = rests.iter().max_by_key(|rest| rest.lasts)?;
+        let (lasts, after) = (lasting(*lasts), after(statement));
+        Some(format!(
+            "connection {client} had a transaction open and was not used for {lasts}{after}. {ADVICE}"
+        ))
+    }
+}
+
+/// For an error that is sqlx's own, which says no more than that a pool timed out.
+const ADVICE: &str = "A task that needs a connection of the same pool waits for it if there are no others: commit or drop a transaction before awaiting such a task, or hand it to the task";
+
+impl Rest {
+    fn say(&self, repo: &str) -> String {
+        let Self { client, lasts, .. } = self;
+        let (lasts, after) = (lasting(*lasts), after(&self.statement));
+        let what = if self.in_transaction {
+            "has a transaction open and has not been used"
+        } else {
+            "has not been used"
+        };
+        format!("connection {client} of repo `{repo}` {what} for {lasts}{after}")
+    }
+}
+
+fn after(statement: &str) -> String {
+    shortened(statement).map_or_else(String::new, |sql| format!(", since it ran `{sql}`"))
 }
 
 impl Shared {
@@ -147,7 +204,7 @@ impl Shared {
         let before = call.client.and_then(|client| self.waits_for(client));
         match (call.what, before) {
             (What::Opening, None) => format!("{who} is being opened, for {lasts}"),
-            (What::Asking, _) => format!("{who} was sent something that is not looked at yet"),
+            (What::Asking, _) => format!("{who} was sent something that it has not begun with"),
             (What::Answered, _) => format!("{who} has an answer that is not read yet"),
             (What::Opening | What::Running, Some(before)) => {
                 let what = statement.map_or_else(String::new, |sql| format!(" to run `{sql}`"));

@@ -12,10 +12,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-/// For how long an answer counts that its client has not read, from when it was first seen so: after that the client
-/// is taken for one that does not want to read it now, such as a stream that was read half way. A client that waits
-/// for it is woken at its runtime's next look at its sockets.
-const UNREAD: Duration = Duration::from_millis(100);
+/// For how long it counts that the next word is the client's, from when that was first seen: that it has not read an
+/// answer, or not sent the rest of something. One that can go on is woken at its runtime's next look at its sockets. After
+/// that it is taken for one that does not want to now, such as a stream that was read half way.
+const STALLED: Duration = Duration::from_millis(200);
+
+/// From here on a rest in a transaction is worth mentioning.
+const LONG: Duration = Duration::from_secs(1);
 
 /// How much of a statement is remembered, in bytes.
 const REMEMBERED: usize = 160;
@@ -45,8 +48,35 @@ struct Inner {
     statement: Vec<u8>,
     /// Counts what was written to it.
     written: u64,
-    /// What it had not read when somebody looked last: by that count, and since when.
-    unread: Option<(u64, Instant)>,
+    /// How much it has sent of what is not complete.
+    heard: usize,
+    /// How far it had come when somebody found it waiting for its client, by these two; and since when.
+    stalled: Option<((u64, usize), Instant)>,
+    /// The longest rest in a transaction: how long, and after which statement.
+    longest: Option<(Duration, String)>,
+}
+
+impl Inner {
+    /// Whether it is likely that a connection's client goes on at once, that has the next word.
+    fn is_alive(&mut self) -> bool {
+        let progress = (self.written, self.heard);
+        match self.stalled {
+            Some((before, since)) if before == progress => since.elapsed() < STALLED,
+            _ => {
+                self.stalled = Some((progress, Instant::now()));
+                true
+            }
+        }
+    }
+
+    fn note_rest(&mut self) {
+        let rested = self.since.elapsed();
+        let longest = self.longest.as_ref().map_or(LONG, |(longest, _)| *longest);
+        if rested > longest {
+            let statement = String::from_utf8_lossy(&self.statement);
+            self.longest = Some((rested, statement.into_owned()));
+        }
+    }
 }
 
 /// What a connection does.
@@ -54,6 +84,8 @@ struct Inner {
 pub(super) enum State {
     /// It is being let in.
     Opening,
+    /// It has begun to say something.
+    Hearing,
     /// Something it has sent is being done.
     Working,
     /// It has not said what comes next; inside of a transaction it is not told of notifications.
@@ -91,9 +123,16 @@ impl Line {
                 since: Instant::now(),
                 statement: Vec::new(),
                 written: 0,
-                unread: None,
+                heard: 0,
+                stalled: None,
+                longest: None,
             }),
         }
+    }
+
+    /// Its socket, for a look at it.
+    pub(super) fn socket(&self) -> Option<&OwnedFd> {
+        self.socket.as_ref()
     }
 
     /// It is let in as this client.
@@ -138,21 +177,56 @@ impl Line {
         })
     }
 
-    fn doing(&self, inner: &mut Inner) -> Option<What> {
-        match inner.state {
-            State::Opening => return Some(What::Opening),
-            State::Working => return Some(What::Running),
-            // The answer first: a client that reads it and goes on is seen by what it sends then.
-            State::Resting { .. } | State::Listening | State::Unread => {
-                if self.is_unread(inner) {
-                    return Some(What::Answered);
-                }
-            }
-        }
-        if inner.state == State::Unread {
+    /// What it is at rest in, if it is.
+    pub(super) fn rest(&self) -> Option<Rest> {
+        let inner = self.inner();
+        let State::Resting { in_transaction } = inner.state else {
             return None;
+        };
+        Some(Rest {
+            client: self.client()?,
+            in_transaction,
+            statement: String::from_utf8_lossy(&inner.statement).into_owned(),
+            lasts: inner.since.elapsed(),
+        })
+    }
+
+    /// Its longest rest in a transaction, if any was long.
+    pub(super) fn longest_rest(&self) -> Option<Rest> {
+        let mut inner = self.inner();
+        if matches!(
+            inner.state,
+            State::Resting {
+                in_transaction: true
+            }
+        ) {
+            inner.note_rest();
         }
-        if self.socket.as_ref().is_some_and(kernel::is_readable) {
+        let (lasts, statement) = inner.longest.clone()?;
+        Some(Rest {
+            client: self.client()?,
+            in_transaction: true,
+            statement,
+            lasts,
+        })
+    }
+
+    fn doing(&self, inner: &mut Inner) -> Option<What> {
+        let what = match inner.state {
+            State::Opening if self.client.get().is_some() => return Some(What::Opening),
+            State::Working => return Some(What::Running),
+            State::Opening => What::Opening,
+            State::Hearing => What::Asking,
+            State::Resting { .. } | State::Listening | State::Unread => What::Answered,
+        };
+        // The answer first: a client that reads it and goes on is seen by what it sends then.
+        let waits = what != What::Answered || self.socket().is_some_and(kernel::is_unread);
+        if !waits {
+            inner.stalled = None;
+        } else if inner.state == State::Unread || !self.is_asked() {
+            return inner.is_alive().then_some(what);
+        }
+        if self.is_asked() {
             return Some(What::Asking);
         }
         let is_told = inner.state
@@ -163,19 +237,9 @@ impl Line {
         (is_told && mail).then_some(What::Answered)
     }
 
-    fn is_unread(&self, inner: &mut Inner) -> bool {
-        let unread = self.socket.as_ref().is_some_and(kernel::is_unread);
-        if !unread {
-            inner.unread = None;
-            return false;
-        }
-        match inner.unread {
-            Some((written, since)) if written == inner.written => since.elapsed() < UNREAD,
-            _ => {
-                inner.unread = Some((inner.written, Instant::now()));
-                true
-            }
-        }
+    /// Whether something is there that it was not looked at yet.
+    fn is_asked(&self) -> bool {
+        self.socket().is_some_and(kernel::is_readable)
     }
 }
 
@@ -183,22 +247,46 @@ impl At<'_> {
     /// Whatever it does from here on.
     pub(super) fn becomes(&mut self, state: State) {
         let inner = &mut *self.inner;
-        if inner.state == state {
+        let before = std::mem::replace(&mut inner.state, state);
+        if before == state {
             return;
         }
-        if state == State::Working && inner.state != State::Unread {
+        if matches!(state, State::Working | State::Hearing) {
             self.moves.count();
-            inner.since = Instant::now();
-            if matches!(inner.state, State::Resting { .. }) {
-                inner.statement.clear();
-            }
         }
-        inner.state = state;
+        if let State::Resting { in_transaction } = before {
+            if in_transaction {
+                inner.note_rest();
+            }
+            inner.statement.clear();
+        }
+        let goes_on = [before, state]
+            .iter()
+            .any(|state| matches!(state, State::Unread | State::Hearing));
+        if !goes_on || matches!(before, State::Resting { .. }) {
+            inner.since = Instant::now();
+        }
+    }
+
+    /// So much of what it says is here.
+    pub(super) fn hears(&mut self, length: usize) {
+        self.becomes(State::Hearing);
+        self.inner.heard = length;
     }
 
     pub(super) fn wrote(&mut self) {
         self.inner.written += 1;
     }
+}
+
+/// A connection that waits for its client.
+#[derive(Debug)]
+pub(super) struct Rest {
+    pub(super) client: ClientId,
+    pub(super) in_transaction: bool,
+    /// What it ran last, its beginning.
+    pub(super) statement: String,
+    pub(super) lasts: Duration,
 }
 
 /// Something that a client waits for.

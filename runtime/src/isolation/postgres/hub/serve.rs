@@ -78,7 +78,7 @@ async fn connection(
         Some(Ok(introduction)) => {
             let presence = Presence::of(&shared);
             let mailbox = Arc::clone(&presence.mailbox);
-            let _watched = watch.map(|watch| watch.client(presence.id, &socket));
+            let _watched = watch.map(|watch| watch.client(presence.id, &guest.line));
             guest.line.is(presence.id, &mailbox);
             let line = Arc::clone(&guest.line);
             let mut client = Client::new(presence.id, socket, mailbox, line);

@@ -4,8 +4,7 @@ use super::{Batch, Lost};
 use crate::isolation::postgres::frame::Frame;
 use crate::isolation::postgres::hub::client::Parted;
 use crate::isolation::postgres::hub::line::State;
-use std::future::{Future as _, poll_fn};
-use std::pin::pin;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -45,9 +44,9 @@ impl Batch<'_> {
                     return Poll::Pending;
                 }
                 // It keeps nothing between polls, so that a new one is as good as the last.
-                let said = pin!(client.frame()).poll(cx);
-                if said.is_pending() && session.backlog() == 0 && client.has_said_all() {
-                    at.becomes(State::Listening);
+                let said = client.poll_frame(cx);
+                if said.is_pending() && session.backlog() == 0 {
+                    client.listens(&mut at);
                 }
                 said.map(Event::Said)
             });
