@@ -3,9 +3,12 @@
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
+use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, Once, PoisonError, Weak};
-use std::time::Instant;
+use std::pin::pin;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError, Weak};
+use std::task::{Poll, Waker};
+use std::time::{Duration, Instant};
 
 /// Something to be done at a time, unless it is gone by then.
 pub(crate) trait Due: Send + Sync {
@@ -55,6 +58,58 @@ pub(crate) fn at(when: Instant, what: Weak<dyn Due>) {
     drop(appointments);
     if first {
         SOONER.notify_one();
+    }
+}
+
+/// Runs a future for at most so long, by the wall clock. `None` when that was not enough.
+pub(crate) async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
+    let bell = Arc::new(Bell::default());
+    let due: Arc<dyn Due> = bell.clone();
+    if let Some(when) = Instant::now().checked_add(limit) {
+        at(when, Arc::downgrade(&due));
+    }
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        if let Poll::Ready(done) = future.as_mut().poll(cx) {
+            return Poll::Ready(Some(done));
+        }
+        let mut ringing = bell.ringing();
+        if ringing.is_late {
+            return Poll::Ready(None);
+        }
+        let before = ringing.waker.replace(cx.waker().clone());
+        drop(ringing);
+        drop(before);
+        Poll::Pending
+    })
+    .await
+}
+
+/// Wakes whoever waits.
+#[derive(Default)]
+struct Bell(Mutex<Ringing>);
+
+#[derive(Default)]
+struct Ringing {
+    is_late: bool,
+    waker: Option<Waker>,
+}
+
+impl Bell {
+    fn ringing(&self) -> MutexGuard<'_, Ringing> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Due for Bell {
+    fn due(self: Arc<Self>) {
+        let mut ringing = self.ringing();
+        ringing.is_late = true;
+        let waker = ringing.waker.take();
+        drop(ringing);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 }
 

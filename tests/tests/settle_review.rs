@@ -239,3 +239,21 @@ fn a_task_that_does_the_jobs_of_several_owners_does_not_end_with_one_of_them() {
     other.block_on(is_done).unwrap();
     other.shutdown_background();
 }
+
+/// The other side of a teardown that time has no part in.
+fn told_by_a_thread() -> oneshot::Receiver<()> {
+    let (tell, told) = oneshot::channel();
+    drop(std::thread::spawn(move || {
+        let mut sum = 0_u64;
+        for number in 0..3_000_000 {
+            sum = std::hint::black_box(sum.wrapping_add(number));
+        }
+        tell.send(()).ok();
+    }));
+    told
+}
+
+#[sandboxed(start_paused = true)]
+async fn a_teardown_has_its_time_although_the_clock_is_paused(sandbox: Sandbox) {
+    sandbox.on_teardown(|| async { Ok(told_by_a_thread().await?) });
+}
