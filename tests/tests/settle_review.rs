@@ -122,19 +122,29 @@ async fn a_task_that_yields_beside_a_busy_neighbour_elsewhere_is_waited_for(sand
     other.shutdown_background();
 }
 
-#[sandboxed]
-async fn local_tasks_that_a_dependency_spawns_are_waited_for(sandbox: Sandbox) {
+/// Runs a dependency's local task beside a wait for it.
+async fn waits_for_local_tasks(sandbox: Sandbox) {
     let (done, raise) = flag();
     let set = tokio::task::LocalSet::new();
     let local = async {
         dependency::start_local(async move {
-            yields(100).await;
+            yields(1000).await;
             raise();
         });
         sandbox.settle().await.unwrap();
         assert!(done.load(Ordering::SeqCst));
     };
     set.run_until(local).await;
+}
+
+#[sandboxed]
+async fn local_tasks_that_a_dependency_spawns_are_waited_for(sandbox: Sandbox) {
+    waits_for_local_tasks(sandbox).await;
+}
+
+#[sandboxed(flavor = "multi_thread", worker_threads = 2)]
+async fn and_so_are_those_beside_several_threads(sandbox: Sandbox) {
+    waits_for_local_tasks(sandbox).await;
 }
 
 #[sandboxed]

@@ -41,11 +41,10 @@ impl TestRuntime {
         clock: Option<Clock>,
     ) -> std::io::Result<Self> {
         let rest = Rest::default();
+        // The test's own thread: it drives the runtime if no other does, and a `LocalSet` in any case.
+        rest.is_driven_here();
         let mut builder = match flavor {
-            Flavor::CurrentThread => {
-                rest.is_driven_here();
-                Builder::new_current_thread()
-            }
+            Flavor::CurrentThread => Builder::new_current_thread(),
             Flavor::MultiThread(_) => Builder::new_multi_thread(),
         };
         if let Flavor::MultiThread(Some(workers)) = flavor {
