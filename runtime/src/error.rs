@@ -423,7 +423,7 @@ pub(crate) fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
 
 impl Error {
     /// Something outlived its test. Where a session ends without its test, whoever ended it puts that in.
-    #[cfg(feature = "sandbox")]
+    #[cfg(all(feature = "sandbox", feature = "_database"))]
     pub(crate) fn still_held(owner: &str, what: String, waited: std::time::Duration) -> Self {
         Self::StillHeld {
             owner: owner.to_owned(),

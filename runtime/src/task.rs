@@ -28,10 +28,13 @@ pub use extension::{ClosureExt, FutureExt};
 pub(crate) use owned::task;
 pub use owned::{Owned, owned, owned_fn};
 
+#[cfg(all(feature = "sandbox", feature = "_database"))]
+pub(crate) use settle::abort;
+
 #[cfg(feature = "sandbox")]
 pub(crate) use self::{
     rest::Rest,
-    settle::{InFlight, SETTLE_TIMEOUT, Until, Watched, abort, wait},
+    settle::{InFlight, SETTLE_TIMEOUT, Until, Watched, wait},
     tracked::Tracked,
     tracker::Tracker,
 };

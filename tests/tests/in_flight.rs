@@ -354,6 +354,23 @@ async fn a_statement_on_sqlite_is_under_way_as_long_as_it_runs(
 }
 
 #[sandboxed]
+async fn a_statement_that_nobody_waits_for_any_more_is_not_under_way_for_long(
+    pool: SqlitePool,
+) -> sqlx::Result<()> {
+    let endless =
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n";
+    let mut given_up = Box::pin(sqlx::query(endless).execute(&pool));
+    let mut context = Context::from_waker(Waker::noop());
+    while pool.size() == 0 || pool.num_idle() > 0 || in_flight().await.is_empty() {
+        assert!(given_up.as_mut().poll(&mut context).is_pending());
+        yield_now().await;
+    }
+    drop(given_up);
+    nothing_is_under_way().await;
+    Ok(())
+}
+
+#[sandboxed]
 async fn a_wait_for_sqlites_lock_is_under_way(pool: SqlitePool) -> sqlx::Result<()> {
     let mut writer = pool.begin_with("BEGIN IMMEDIATE").await?;
     nothing_is_under_way().await;

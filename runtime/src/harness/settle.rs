@@ -130,6 +130,7 @@ impl Sandbox {
     }
 
     #[cfg(not(feature = "_database"))]
+    #[allow(clippy::unused_self, reason = "there is no database")]
     fn in_flight(&self) -> InFlight {
         Box::new(Vec::new)
     }

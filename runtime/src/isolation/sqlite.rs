@@ -66,9 +66,9 @@ impl Isolate for Sqlite {
         let revoked = Arc::new(AtomicBool::new(false));
         let (workers, writers) = (Workers::default(), Writers::default());
         let open = |path: &Path| {
-            let workers = workers.clone();
-            let options = connect_options(path).thread_name(move |_| workers.name());
-            pool_options(&revoked, &writers).connect_lazy_with(options)
+            let names = workers.clone();
+            let options = connect_options(path).thread_name(move |_| names.name());
+            pool_options(&revoked, &writers, &workers).connect_lazy_with(options)
         };
         let (data, pool) = match (wanted.sandbox, wanted.given) {
             (true, _) => {
@@ -108,15 +108,21 @@ const STEPS: i32 = 1_000;
 
 /// As `SqlitePoolOptions::new()`, without what only makes sense for a pool that lives long: connections to a local
 /// file need no ping before use, and nothing reaps them, so the pool needs no task of its own on the test's runtime.
-fn pool_options(revoked: &Arc<AtomicBool>, writers: &Writers) -> SqlitePoolOptions {
+fn pool_options(
+    revoked: &Arc<AtomicBool>,
+    writers: &Writers,
+    workers: &Workers,
+) -> SqlitePoolOptions {
     let (revoked, writers) = (Arc::clone(revoked), writers.clone());
+    let users = workers.users().clone();
+    let (connected, taken) = (users.clone(), users.clone());
     SqlitePoolOptions::new()
         .test_before_acquire(false)
         .idle_timeout(None)
         .max_lifetime(None)
         .after_connect(move |connection, _| {
             let (running, committing) = (Arc::clone(&revoked), Arc::clone(&revoked));
-            let writer = writers.another();
+            let (writer, users) = (writers.another(), connected.clone());
             Box::pin(async move {
                 let mut handle = connection.lock_handle().await?;
                 handle.set_progress_handler(STEPS, move || !running.load(Ordering::Relaxed));
@@ -127,8 +133,17 @@ fn pool_options(revoked: &Arc<AtomicBool>, writers: &Writers) -> SqlitePoolOptio
                     !committing.load(Ordering::Relaxed)
                 });
                 handle.set_rollback_hook(move || rolls_back.ends());
+                users.take();
                 Ok(())
             })
+        })
+        .before_acquire(move |_, _| {
+            taken.take();
+            Box::pin(async { Ok(true) })
+        })
+        .after_release(move |_, _| {
+            users.leave();
+            Box::pin(async { Ok(true) })
         })
 }
 
@@ -161,7 +176,7 @@ impl Lease for SqliteLease {
 
     /// Of the application's own pool nothing is known: its connections are not made here, and not for this owner alone.
     async fn in_flight(&self) -> Vec<String> {
-        let calls = self.workers.in_flight(self.tenant.repo);
+        let calls = self.workers.in_flight(self.tenant.repo, self.pool.size());
         calls.unwrap_or_else(|| self.held())
     }
 

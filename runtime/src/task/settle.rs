@@ -24,6 +24,10 @@ pub(crate) enum Until {
     /// Everything has ended that is to end some time.
     Joined,
     /// Every task has ended that was told to.
+    #[cfg_attr(
+        not(feature = "_database"),
+        allow(dead_code, reason = "owners are tests")
+    )]
     Aborted,
 }
 
@@ -96,6 +100,7 @@ pub(crate) async fn wait(watched: Watched, until: Until, limit: Duration) -> Res
 }
 
 /// Ends the owner's tasks where they wait, as far as they are tasks of their own, and waits until nothing is left of them.
+#[cfg(feature = "_database")]
 pub(crate) async fn abort(owner: &Owner, patience: Duration) {
     let tracker: &Tracker = owner.work();
     tracker.abort_all();

@@ -1,5 +1,11 @@
 //! In production nobody keeps count of work.
 
+#![allow(
+    clippy::extra_unused_type_parameters,
+    clippy::unused_self,
+    reason = "those of what keeps count in tests"
+)]
+
 use crate::context::Carrier;
 use std::panic::Location;
 use std::task::{Context, Poll};

@@ -14,7 +14,7 @@ use self::parked::Parked;
 use crate::isolation::calls::lasting;
 use std::collections::HashMap;
 use std::fs;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,33 @@ type Tid = u64;
 
 /// The threads of connections that are made with the same options.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Workers(Arc<Mutex<State>>);
+pub(super) struct Workers {
+    state: Arc<Mutex<State>>,
+    users: Users,
+}
+
+/// How many connections of pools are in somebody's hands. One that its user closes or keeps is counted for ever.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Users(Arc<AtomicI64>);
+
+impl Users {
+    pub(super) fn take(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(super) fn leave(&self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// Whether nobody waits for any statement that is still run.
+    fn are_gone(&self) -> bool {
+        self.0.load(Ordering::SeqCst) == 0
+    }
+}
+
+/// For how long a statement counts that nobody waits for any more, as that of a request that was given up: what it writes
+/// is mostly there soon. sqlx lets it run on, and the session's end cuts it short.
+const ABANDONED: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default)]
 struct State {
@@ -66,18 +92,25 @@ impl Workers {
         name
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn users(&self) -> &Users {
+        &self.users
     }
 
-    /// What they are doing, a line for each that does something. `None` where nobody can tell.
-    pub(super) fn in_flight(&self, repo: &str) -> Option<Vec<String>> {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What they are doing, a line for each that does something; so many of them are the pool's. `None` where nobody can
+    /// tell.
+    pub(super) fn in_flight(&self, repo: &str, pooled: u32) -> Option<Vec<String>> {
         let mut state = self.state();
         if state.unseen.is_empty() && state.seen.is_empty() {
             return Some(Vec::new());
         }
         let parked = Parked::known()?;
         state.look_for_new(parked);
+        // Of those beside the pool it is not known.
+        let abandoned = self.users.are_gone() && state.seen.len() <= pooled as usize;
         let opening = state.unseen.values().map(|issued| {
             let lasts = lasting(issued.at.elapsed());
             format!("a connection of repo `{repo}` is being opened, for {lasts}")
@@ -92,11 +125,13 @@ impl Workers {
             if name_of(tid).as_ref() != Some(&worker.name) {
                 return false;
             }
-            let since = worker.busy.get_or_insert_with(Instant::now);
-            let (name, lasts) = (&worker.name, lasting(since.elapsed()));
-            calls.push(format!(
-                "a connection of repo `{repo}` has been at work for {lasts} or longer (thread `{name}`)"
-            ));
+            let lasts = worker.busy.get_or_insert_with(Instant::now).elapsed();
+            if lasts < ABANDONED || !abandoned {
+                let (name, lasts) = (&worker.name, lasting(lasts));
+                calls.push(format!(
+                    "a connection of repo `{repo}` has been at work for {lasts} or longer (thread `{name}`)"
+                ));
+            }
             true
         });
         Some(calls)
