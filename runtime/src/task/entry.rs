@@ -128,6 +128,11 @@ impl Entry {
         }
     }
 
+    fn becomes(&self, from: u8, to: u8) -> Result<u8, u8> {
+        self.state
+            .compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire)
+    }
+
     /// It is finished or dropped. `false` when that was known.
     pub(super) fn ends(&self) -> bool {
         let before = self.state.swap(DONE, Ordering::AcqRel);
@@ -257,16 +262,14 @@ impl Wake for Entry {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        let woken =
-            self.state
-                .fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| match state {
-                    PARKED => Some(WOKEN),
-                    RUNNING => Some(WOKEN_AGAIN),
-                    _ => None,
-                });
-        if woken == Ok(PARKED) {
+        // Counted first: whoever sees it woken is to see it counted, too.
+        if self.state.load(Ordering::Acquire) == PARKED {
             self.count.started_work();
+            if self.becomes(PARKED, WOKEN).is_err() {
+                self.count.stopped_work();
+            }
         }
+        self.becomes(RUNNING, WOKEN_AGAIN).ok();
         // The executor's own waker may run other code; the lock is free by then.
         let waker = self.waker().clone();
         if let Some(waker) = waker {

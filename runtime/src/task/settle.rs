@@ -2,7 +2,7 @@
 
 use super::rest::Rest;
 use super::tracked::Aside;
-use super::tracker::{Moment, Polls, Tracker};
+use super::tracker::{Awake, Moment, Polls, Tracker};
 use crate::alarm::{self, Due};
 use crate::error::Busy;
 use crate::owner::Owner;
@@ -40,8 +40,9 @@ pub(crate) const SETTLE_TIMEOUT: Duration = Duration::from_secs(5);
 const FIRST: Duration = Duration::from_micros(20);
 const LONGEST: Duration = Duration::from_millis(1);
 
-/// How long nothing is to happen where a thread stays awake all the time.
-const LASTING: Duration = Duration::from_millis(5);
+/// For how long a thread is to be at work without anything of the owner's happening, until it is taken to be at something
+/// else. Not by the clock: it may have to wait for a processor for much longer.
+const BY_ITSELF: Duration = Duration::from_millis(10);
 
 /// How long everything is to have ended where the runtime is never at rest, be it because of an actor: what was spawned and
 /// not polled yet may belong to the test, and is not known before.
@@ -117,8 +118,8 @@ struct State {
     answer: Option<Result<(), Busy>>,
     waker: Option<Waker>,
     pause: Duration,
-    /// The last moment at which nothing was busy, and since when it lasts.
-    quiet: Option<(Moment, Instant)>,
+    /// The last moment at which nothing was busy, and who was awake when it was seen first.
+    quiet: Option<(Moment, Awake)>,
     /// Since when all that is to end has ended.
     finished: Option<Instant>,
     /// Once the time is up.
@@ -227,17 +228,21 @@ impl Look {
         quiet
     }
 
-    /// Whether this moment is sure to last: no thread that polls futures is awake, or it has lasted for a while, as others'
-    /// work may keep a thread awake for ever.
+    /// Whether this moment is sure to last: no thread that polls futures is awake, or each has been at work for a while
+    /// since it began, as others' work may keep it awake for ever.
     fn lasts(&self, moment: Moment) -> bool {
+        let awake = self.tracker().awake();
         let mut state = self.state();
-        let since = match state.quiet {
-            Some((same, since)) if same == moment => since,
-            _ => Instant::now(),
+        let seen = match &mut state.quiet {
+            Some((same, seen)) if *same == moment => seen,
+            other => &mut other.insert((moment, Awake::default())).1,
         };
-        state.quiet = Some((moment, since));
-        drop(state);
-        since.elapsed() >= LASTING || !self.tracker().threads_are_awake()
+        let mut lasts = true;
+        for (thread, worked) in awake {
+            let before = *seen.entry(thread).or_insert(worked);
+            lasts &= worked.saturating_sub(before) >= BY_ITSELF;
+        }
+        lasts
     }
 
     fn busy(&self, last: &Last) -> Busy {

@@ -3,9 +3,10 @@
 use std::cell::OnceCell;
 use std::fs;
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 /// A thread of this process, as the system numbers it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ThreadId(NonZeroU32);
 
 impl ThreadId {
@@ -47,6 +48,13 @@ impl ThreadId {
             .rfind(") ")
             .and_then(|end| stat.as_bytes().get(end + 2));
         state.map(|state| *state == b'S')
+    }
+
+    /// For how long it has been at work so far, not counting the time for which it waited for a processor.
+    pub(super) fn worked(self) -> Option<Duration> {
+        let stat = fs::read_to_string(format!("/proc/self/task/{}/schedstat", self.0)).ok()?;
+        let nanoseconds = stat.split(' ').next()?.parse().ok()?;
+        Some(Duration::from_nanos(nanoseconds))
     }
 }
 

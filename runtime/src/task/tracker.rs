@@ -6,7 +6,7 @@ use crate::error::{Panicked, Place, TaskState, TaskView};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// An owner's work. Attached to it by this room.
 #[derive(Debug, Default)]
@@ -41,6 +41,9 @@ const BEGAN: u64 = 1 << 32;
 
 /// How often each piece of work was polled, by its slot.
 pub(super) type Polls = HashMap<usize, u64>;
+
+/// Threads that are awake, and for how long they have been at work.
+pub(super) type Awake = HashMap<ThreadId, Duration>;
 
 /// An owner's work at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,14 +168,15 @@ impl Tracker {
         }
     }
 
-    /// Whether a thread that polls futures is awake. It may be about to wake one of them: tokio keeps those that yield until
-    /// it has looked for what sockets bring.
-    pub(super) fn threads_are_awake(&self) -> bool {
+    /// The threads that poll futures and are awake, and for how long each has been at work so far. It may be about to wake one
+    /// of them: tokio keeps those that yield until it has looked for what sockets bring.
+    pub(super) fn awake(&self) -> Awake {
         let mut threads = self.threads();
         threads.retain(|thread| thread.is_asleep().is_some());
-        threads
-            .iter()
-            .any(|thread| thread.is_asleep() == Some(false))
+        let awake = threads.iter().filter(|it| it.is_asleep() == Some(false));
+        awake
+            .map(|thread| (*thread, thread.worked().unwrap_or_default()))
+            .collect()
     }
 
     /// How often each piece of work was polled.
