@@ -82,9 +82,10 @@ fn ten_thousand_tasks_on_several_threads_settle_and_are_drained() {
 
 /// Programs run, are given what they wait for, and settle again; at last nothing of them is left.
 async fn programs(sandbox: &Sandbox, seeds: &mut Random) {
+    let strangers = runtime("strangers");
     for _ in 0..PROGRAMS {
         let seed = seeds.below(u64::MAX);
-        let world = World::new(seed, runtime_of_strangers());
+        let world = World::new(seed, strangers);
         let mut random = Random::from(seed);
         world.start(&mut random);
         for _ in 0..ROUNDS {
@@ -102,12 +103,6 @@ async fn programs(sandbox: &Sandbox, seeds: &mut Random) {
 
 const PROGRAMS: usize = 60;
 const ROUNDS: usize = 8;
-
-fn runtime_of_strangers() -> &'static tokio::runtime::Runtime {
-    static STRANGERS: std::sync::LazyLock<&'static tokio::runtime::Runtime> =
-        std::sync::LazyLock::new(|| runtime("strangers"));
-    *STRANGERS
-}
 
 #[sandboxed]
 async fn nothing_of_a_random_program_runs_after_it_has_settled(sandbox: Sandbox) {

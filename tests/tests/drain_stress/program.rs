@@ -143,10 +143,9 @@ impl World {
     pub(super) fn is_at_rest(&self) {
         let seed = self.seed;
         let alive = self.alive.load(Ordering::SeqCst);
-        let awaited = self.awaited.lock().unwrap();
-        let over = awaited.values().filter(|task| task.is_finished()).count();
+        let (awaited, over) = self.awaited();
         assert_eq!(over, 0, "seed {seed}: a task is over, and is waited for");
-        let mut waiting = awaited.len() + self.gathering.load(Ordering::SeqCst);
+        let mut waiting = awaited + self.gathering.load(Ordering::SeqCst);
         for gate in &self.gates {
             let waits = gate.waiting.load(Ordering::SeqCst);
             let left = gate.put.load(Ordering::SeqCst) - gate.taken.load(Ordering::SeqCst);
@@ -159,6 +158,13 @@ impl World {
             alive, waiting,
             "seed {seed}: so many are alive, and so many wait"
         );
+    }
+
+    /// How many tasks are waited for, and how many of them are over.
+    fn awaited(&self) -> (usize, usize) {
+        let awaited = self.awaited.lock().unwrap();
+        let over = awaited.values().filter(|task| task.is_finished());
+        (awaited.len(), over.count())
     }
 
     /// Nothing of it is left.
