@@ -107,9 +107,9 @@ impl Sandbox {
             in_flight: self.in_flight(),
         };
         let clock = home.clock.as_ref().filter(|_| until == Until::Settled);
-        let held = clock.map(Clock::hold);
+        let standing_still = clock.map(Clock::hold);
         let waited = wait(watched, until, limit).await;
-        drop(held);
+        drop(standing_still);
         waited.map_err(|busy| Error::NotSettled {
             owner: self.name().to_owned(),
             joined: until == Until::Joined,

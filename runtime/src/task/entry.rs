@@ -128,6 +128,23 @@ impl Entry {
         }
     }
 
+    fn is_woken(&self) {
+        loop {
+            match self.state.load(Ordering::Acquire) {
+                PARKED => {
+                    // Counted first: whoever sees it woken is to see it counted, too.
+                    self.count.started_work();
+                    if self.becomes(PARKED, WOKEN).is_ok() {
+                        return;
+                    }
+                    self.count.stopped_work();
+                }
+                RUNNING if self.becomes(RUNNING, WOKEN_AGAIN).is_err() => {}
+                _ => return,
+            }
+        }
+    }
+
     fn becomes(&self, from: u8, to: u8) -> Result<u8, u8> {
         self.state
             .compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire)
@@ -262,14 +279,7 @@ impl Wake for Entry {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // Counted first: whoever sees it woken is to see it counted, too.
-        if self.state.load(Ordering::Acquire) == PARKED {
-            self.count.started_work();
-            if self.becomes(PARKED, WOKEN).is_err() {
-                self.count.stopped_work();
-            }
-        }
-        self.becomes(RUNNING, WOKEN_AGAIN).ok();
+        self.is_woken();
         // The executor's own waker may run other code; the lock is free by then.
         let waker = self.waker().clone();
         if let Some(waker) = waker {
