@@ -3,6 +3,8 @@
 //!
 //! `HEIRLOOM_BLESS=1` writes the texts; read them like prose afterwards.
 
+#![allow(clippy::unwrap_used, reason = "in tests")]
+
 #[path = "drain/golden.rs"]
 mod golden;
 #[path = "drain/order.rs"]
@@ -17,6 +19,7 @@ use heirloom::{BoxError, Drain, Envelope, Sandbox, Test, owned, owned_fn, owned_
 use heirloom_tests::runtime;
 use sqlx::{Executor as _, PgPool, SqlitePool};
 use std::future::pending;
+use std::hint::spin_loop;
 use std::panic::panic_any;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
@@ -129,6 +132,17 @@ fn a_dependencys_task_that_never_rests() {
     });
 }
 
+static GOES_ON: AtomicBool = AtomicBool::new(true);
+
+#[owned_task]
+fn count_the_chairs() {
+    tokio::task::spawn_blocking(|| {
+        while GOES_ON.load(Ordering::Relaxed) {
+            spin_loop();
+        }
+    });
+}
+
 /// Goes on until it is dropped.
 struct Works(&'static AtomicBool);
 
@@ -140,7 +154,6 @@ impl Drop for Works {
 
 #[test]
 fn a_blocking_job_that_works_for_ever() {
-    static GOES_ON: AtomicBool = AtomicBool::new(true);
     let _works = Works(&GOES_ON);
     reads("job_works", || {
         guest_is_welcomed().run(|_: Sandbox| async {
@@ -148,11 +161,11 @@ fn a_blocking_job_that_works_for_ever() {
             Ok(())
         })
     });
+}
 
-    #[owned_task]
-    fn count_the_chairs() {
-        tokio::task::spawn_blocking(|| while GOES_ON.load(Ordering::Relaxed) {});
-    }
+#[owned_task]
+fn wait_for_the_key(key: mpsc::Receiver<()>) {
+    tokio::task::spawn_blocking(move || key.recv().is_ok());
 }
 
 #[test]
@@ -165,11 +178,6 @@ fn a_blocking_job_that_waits_for_ever() {
         })
     });
     drop(wake);
-
-    #[owned_task]
-    fn wait_for_the_key(key: mpsc::Receiver<()>) {
-        tokio::task::spawn_blocking(move || key.recv().is_ok());
-    }
 }
 
 #[test]
@@ -184,6 +192,11 @@ fn a_dependencys_blocking_job_that_waits_for_ever() {
     drop(wake);
 }
 
+#[owned_task]
+fn keep_the_door(bell: mpsc::Receiver<()>) {
+    std::thread::spawn(move || bell.recv().is_ok());
+}
+
 #[test]
 fn a_thread_that_does_not_end() {
     let (wake, woken) = mpsc::channel();
@@ -194,11 +207,6 @@ fn a_thread_that_does_not_end() {
         })
     });
     drop(wake);
-
-    #[owned_task]
-    fn keep_the_door(bell: mpsc::Receiver<()>) {
-        std::thread::spawn(move || bell.recv().is_ok());
-    }
 }
 
 #[test]

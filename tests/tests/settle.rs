@@ -165,7 +165,7 @@ async fn a_dependencys_task_that_never_rests_is_told_of(sandbox: Sandbox) {
 }
 
 #[sandboxed]
-async fn a_blocking_job_is_waited_for_unless_it_sleeps(sandbox: Sandbox) {
+async fn a_blocking_job_is_waited_for_and_a_thread_unless_it_sleeps(sandbox: Sandbox) {
     static DONE: AtomicBool = AtomicBool::new(false);
     static GO_ON: AtomicBool = AtomicBool::new(true);
     drop(tokio::task::spawn_blocking(|| {
@@ -178,12 +178,19 @@ async fn a_blocking_job_is_waited_for_unless_it_sleeps(sandbox: Sandbox) {
     sandbox.settle().await.unwrap();
     assert!(DONE.load(Ordering::SeqCst));
 
+    // One that sleeps may wait for what somebody else does for it; a thread of its own is an actor, most likely.
     let (wake, woken) = mpsc::channel::<()>();
     let sleeps = tokio::task::spawn_blocking(move || woken.recv().is_err());
+    assert!(told(&sandbox).await.contains("blocking job in "));
+    drop(wake);
+    assert!(sleeps.await.unwrap());
+    let (wake, woken) = mpsc::channel::<()>();
+    let thread = std::thread::spawn(move || woken.recv().is_err());
     sandbox.settle().await.unwrap();
-    assert!(!sleeps.is_finished());
+    assert!(!thread.is_finished());
     drop(wake);
     sandbox.join().await.unwrap();
+    assert!(thread.join().unwrap());
 
     let spins = tokio::task::spawn_blocking(|| {
         while GO_ON.load(Ordering::Relaxed) {

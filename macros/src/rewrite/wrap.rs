@@ -1,6 +1,6 @@
 //! Wraps the argument of a spawn so that the work inside belongs to the caller's owner, or on purpose to nobody.
 
-use crate::ctx::{Ctx, allow, local, local_at};
+use crate::ctx::{Ctx, allow, local};
 use crate::diag::error;
 use crate::item::last_name;
 use crate::spawns::{Site, Work};
@@ -175,7 +175,8 @@ impl Wrap<'_> {
     fn by_trait(&self, arg: &Expr) -> Expr {
         let ctx = self.ctx;
         let span = Span::mixed_site().located_at(arg.span());
-        let work = local_at("work", span);
+        // As the call below, or the compiler would blame the attribute for the argument's type.
+        let work = syn::Ident::new(&local("work").to_string(), arg.span());
         let unused = allow(&quote!(unused_imports));
         let choice = quote_spanned!(span=> (&&&&&#ctx::__private::work(&#work)).__heirloom_kind());
         let wrapped = match self.heir {

@@ -203,12 +203,16 @@ impl fmt::Display for Busy {
                 "\n  it goes on spawning: {begun} tasks, jobs or messages were begun meanwhile, the last at {last}"
             )?;
         }
-        if let Some(alive) = self.unowned {
-            write!(
+        match self.unowned {
+            None => {}
+            Some(0) => f.write_str(
+                "\n  the test's runtime, on which no task lives: is the thread blocked that drives it? `.await` this on it",
+            )?,
+            Some(alive) => write!(
                 f,
                 "\n  the test's runtime, which had something to do all the time: {alive} tasks live on it, and what is busy was \
                  spawned in a dependency or in code without `#[owned_task]`"
-            )?;
+            )?,
         }
         Ok(())
     }

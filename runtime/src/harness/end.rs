@@ -44,7 +44,7 @@ impl Test {
             failures.extend(self.drain_now(&runtime, sandbox));
         }
         owner.close(self.at, None);
-        failures.extend(self.stop(runtime, owner, &failures));
+        failures.extend(self.stop(runtime, owner, passed, &failures));
         failures.extend(self.join_the_rest(owner, !passed || !failures.is_empty()));
         if passed {
             failures.extend(self.panics(owner));
@@ -94,10 +94,17 @@ impl Test {
     }
 
     /// Ends the test's tasks: they are dropped where they are parked, blocking ones are waited for.
-    fn stop(&self, runtime: TestRuntime, owner: &Owner, told: &[Failure]) -> Option<Failure> {
+    fn stop(
+        &self,
+        runtime: TestRuntime,
+        owner: &Owner,
+        passed: bool,
+        told: &[Failure],
+    ) -> Option<Failure> {
         let started = Instant::now();
-        runtime.shut_down(self.drain_timeout);
-        if started.elapsed() < self.drain_timeout {
+        runtime.shut_down(self.patience(!passed));
+        // A test that has failed is to say why it failed.
+        if !passed || started.elapsed() < self.drain_timeout {
             return None;
         }
         let mut alive = owner.work::<Tracker>().unfinished();
@@ -122,15 +129,19 @@ impl Test {
         let tracker: &Tracker = owner.work();
         tracker.abort_all();
         // What did not settle has been told, and waited for.
-        let patience = if has_failed {
-            self.drain_timeout.min(SHORT)
-        } else {
-            self.drain_timeout
-        };
+        let patience = self.patience(has_failed);
         if tracker.wait_until_finished(Instant::now() + patience) || has_failed {
             return None;
         }
         Some(self.not_ended(owner, tracker.unfinished()))
+    }
+
+    fn patience(&self, has_failed: bool) -> Duration {
+        if has_failed {
+            self.drain_timeout.min(SHORT)
+        } else {
+            self.drain_timeout
+        }
     }
 
     fn not_ended(&self, owner: &Owner, tasks: Vec<TaskView>) -> Failure {

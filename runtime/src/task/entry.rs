@@ -129,6 +129,28 @@ impl Entry {
         }
     }
 
+    fn is_woken(&self) {
+        loop {
+            match self.state.load(Ordering::Acquire) {
+                PARKED => {
+                    // Counted first: whoever sees it woken is to see it counted, too.
+                    self.count.started_work();
+                    if self.becomes(PARKED, WOKEN).is_ok() {
+                        return;
+                    }
+                    self.count.stopped_work();
+                }
+                RUNNING if self.becomes(RUNNING, WOKEN_AGAIN).is_err() => {}
+                _ => return,
+            }
+        }
+    }
+
+    fn becomes(&self, from: u8, to: u8) -> Result<u8, u8> {
+        self.state
+            .compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire)
+    }
+
     /// It is finished or dropped. `false` when that was known.
     pub(super) fn ends(&self) -> bool {
         let before = self.state.swap(DONE, Ordering::AcqRel);
@@ -204,11 +226,17 @@ impl Entry {
     }
 
     /// A closure has the thread that it runs on to itself.
+    ///
+    /// Not so a blocking job that is no actor: it is to end, and while it sleeps it may wait for what others do for it, a pool
+    /// of rayon's, a child process.
     fn is_asleep(&self) -> bool {
         let closure = self.what.kind == TaskKind::Closure;
+        let is_job = self.runs_in.get().is_some_and(|runs_in| runs_in.task.is_some());
         let thread = || ThreadId::from_number(self.thread.load(Ordering::Relaxed));
         // Where nobody tells, it is at work until it is done.
-        closure && thread().and_then(ThreadId::is_asleep) == Some(true)
+        closure
+            && (!is_job || self.actor().is_some())
+            && thread().and_then(ThreadId::is_asleep) == Some(true)
     }
 
     /// It is the work of an actor that is awaited in it.
@@ -270,16 +298,7 @@ impl Wake for Entry {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        let woken =
-            self.state
-                .fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| match state {
-                    PARKED => Some(WOKEN),
-                    RUNNING => Some(WOKEN_AGAIN),
-                    _ => None,
-                });
-        if woken == Ok(PARKED) {
-            self.count.started_work();
-        }
+        self.is_woken();
         // The executor's own waker may run other code; the lock is free by then.
         let waker = self.waker().clone();
         if let Some(waker) = waker {

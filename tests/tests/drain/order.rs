@@ -13,9 +13,11 @@ struct Log(Arc<Mutex<Vec<String>>>);
 impl Log {
     fn say(&self, what: &str, owner: &Owner, database: &Path) {
         let database = if database.exists() { "there" } else { "gone" };
-        let life = owner.life();
-        let line = format!("{what}: the owner {life:?}, its database {database}");
-        self.0.lock().unwrap().push(line);
+        let said = format!(
+            "{what}: the owner {:?}, its database {database}",
+            owner.life()
+        );
+        self.0.lock().unwrap().push(said);
     }
 }
 
