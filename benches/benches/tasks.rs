@@ -138,9 +138,10 @@ async fn one_of_a_thousand(pool: Option<SqlitePool>) {
 fn thousand_tasks(way: Way, queries: bool) {
     let test = Test::here("bench").no_migrations();
     drop(test.run(|sandbox: Sandbox| async move {
-        let pool = match queries {
-            true => Some(sandbox.get::<SqlitePool>().await.expect("a pool")),
-            false => None,
+        let pool = if queries {
+            Some(sandbox.get::<SqlitePool>().await.expect("a pool"))
+        } else {
+            None
         };
         let tasks = (0..1_000).map(|_| way.spawn(one_of_a_thousand(pool.clone())));
         for task in tasks.collect::<Vec<_>>() {

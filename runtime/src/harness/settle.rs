@@ -29,9 +29,9 @@ impl Sandbox {
     /// # Ok(()) });
     /// ```
     ///
-    /// The code that asks does not count, nor does the test's own body. A thread counts as waiting while it sleeps: in a
-    /// lock, a channel or a timer, on a socket, for another program, for others' threads. So a job that hands its work to
-    /// rayon's pool is to be awaited. Only Linux tells; elsewhere a thread counts as busy until it has ended. Of other
+    /// The code that asks does not count, nor does the test's own body. A blocking job counts until it is done, unless it has a name,
+    /// as actors do. A thread counts as waiting while it sleeps: in a lock, a channel or a timer, on a socket, for another
+    /// program, for others' threads. Only Linux tells; elsewhere a thread counts as busy until it has ended. Of other
     /// runtimes only owned work is seen, not what is on its way to it through a socket. A paused clock stands still
     /// meanwhile.
     ///

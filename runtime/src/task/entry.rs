@@ -231,7 +231,10 @@ impl Entry {
     /// of rayon's, a child process.
     fn is_asleep(&self) -> bool {
         let closure = self.what.kind == TaskKind::Closure;
-        let is_job = self.runs_in.get().is_some_and(|runs_in| runs_in.task.is_some());
+        let is_job = self
+            .runs_in
+            .get()
+            .is_some_and(|runs_in| runs_in.task.is_some());
         let thread = || ThreadId::from_number(self.thread.load(Ordering::Relaxed));
         // Where nobody tells, it is at work until it is done.
         closure

@@ -66,13 +66,6 @@ impl ThreadId {
         let hundredths = times.filter_map(|time| time.parse::<u64>().ok()).sum();
         Some((state, hundredths))
     }
-
-    /// For how long it has been at work so far, not counting the time for which it waited for a processor.
-    pub(super) fn worked(self) -> Option<Duration> {
-        let stat = fs::read_to_string(format!("/proc/self/task/{}/schedstat", self.0)).ok()?;
-        let nanoseconds = stat.split(' ').next()?.parse().ok()?;
-        Some(Duration::from_nanos(nanoseconds))
-    }
 }
 
 #[cfg(all(test, target_os = "linux"))]
