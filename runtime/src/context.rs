@@ -21,6 +21,8 @@ mod carrier;
 #[cfg(feature = "sandbox")]
 pub(crate) mod changes;
 #[cfg(feature = "sandbox")]
+mod claim;
+#[cfg(feature = "sandbox")]
 mod layer;
 #[cfg(feature = "sandbox")]
 mod lookup;
@@ -49,6 +51,9 @@ pub(crate) use self::{
     scope::{mark_this_thread, mark_thread, unmark_thread},
     span::{layer_is_installed, owner_span},
 };
+
+#[cfg(all(feature = "sandbox", tokio_unstable))]
+pub(crate) use stack::inherited;
 
 #[cfg(all(feature = "sandbox", feature = "_database"))]
 pub(crate) use lookup::{current_role, trail};

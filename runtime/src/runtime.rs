@@ -2,6 +2,7 @@
 //! `--cfg tokio_unstable`.
 
 use crate::context::births::{self, Family, ended};
+use crate::context::inherited;
 use crate::error::Place;
 use crate::owner::Owner;
 use tokio::runtime::Builder;
@@ -54,7 +55,7 @@ use tokio::task::Id;
 pub fn inherit(builder: &mut Builder) -> &mut Builder {
     let family = Family::new();
     builder
-        .on_task_spawn(move |task| family.spawned(task.id(), task.spawned_at().into()))
+        .on_task_spawn(move |task| family.spawned(task.id(), task.spawned_at().into(), inherited))
         .on_task_terminate(|task| ended(task.id()))
 }
 

@@ -2,6 +2,8 @@
 //! as their sender's.
 
 #[cfg(feature = "sandbox")]
+mod count;
+#[cfg(feature = "sandbox")]
 mod entry;
 mod envelope;
 #[cfg(feature = "sandbox")]

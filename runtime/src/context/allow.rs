@@ -1,7 +1,8 @@
 //! Allowing what is nobody's heir to use an owner's sessions.
 
 use super::changes;
-use super::stack::{self, Claim};
+use super::claim::Claim;
+use super::stack;
 use crate::error::{Error, Place, Refusal};
 use crate::owner::{DIRECTORY, Owner, Refused, Role, Target, Task};
 use std::borrow::Cow;

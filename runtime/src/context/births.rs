@@ -3,7 +3,7 @@
 //! A task is found by its id, so nothing has to be entered or left when it is polled, and what it holds is dropped as
 //! its owner's also where that is no poll: when its runtime goes.
 
-use super::stack::{self, Claim};
+use super::claim::Claim;
 use crate::error::Place;
 use crate::owner::{Owner, Task};
 use std::cell::Cell;
@@ -40,13 +40,13 @@ impl Family {
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// A task was spawned, by the code that is running on this thread.
-    pub(crate) fn spawned(&self, task: Task, at: Place) {
+    /// A task was spawned, by code which hands this on.
+    pub(crate) fn spawned(&self, task: Task, at: Place, inherited: impl FnOnce() -> Option<Claim>) {
         // A runtime that shuts down ends a task first and tells of its spawn afterwards.
         if STILLBORN.try_with(Cell::get).ok().flatten() == Some(task) {
             return;
         }
-        let Some(claim) = stack::claim().map(Claim::inherited) else {
+        let Some(claim) = inherited() else {
             return;
         };
         let birth = Birth {

@@ -1,6 +1,6 @@
 //! Without `--cfg tokio_unstable` no runtime tells of its spawns, so no births are known.
 
-use super::stack::Claim;
+use super::claim::Claim;
 use crate::owner::Task;
 
 pub(super) const fn any() -> bool {

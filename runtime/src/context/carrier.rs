@@ -1,8 +1,9 @@
 //! What a piece of work takes along from where it was made: the caller's owner and the caller's span.
 
 use super::actor::Actor;
+use super::claim::{Claim, Exemption};
 use super::scope::Scope;
-use super::stack::{self, Claim, Exemption};
+use super::stack;
 use crate::owner::{Owner, Role};
 use std::panic::Location;
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! The layer that makes spans carry owners.
 
-use super::stack::{self, Claim, Key};
+use super::claim::Claim;
+use super::stack::{self, Key};
 use crate::owner::{Owner, Role};
 use std::sync::atomic::{AtomicU64, Ordering};
 use tracing::Subscriber;

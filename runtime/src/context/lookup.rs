@@ -1,7 +1,8 @@
 //! The look-up: closest carrier first, and the trail it leaves when nobody is found.
 
+use super::claim::Claim;
 use super::repeats;
-use super::stack::{self, Claim};
+use super::stack;
 use crate::error::Place;
 use crate::error::{Asker, Error, Subject, Trail};
 #[cfg(feature = "_database")]

@@ -1,6 +1,7 @@
 //! Guards: what they entered is left when they drop, in whatever order.
 
-use super::stack::{self, Claim, Key};
+use super::claim::Claim;
+use super::stack::{self, Key};
 use crate::owner::{ActorId, Owner, Role};
 use std::cell::RefCell;
 use std::marker::PhantomData;

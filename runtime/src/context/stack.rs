@@ -4,10 +4,9 @@
 //! borrowed.
 
 use super::births;
-use crate::error::Place;
+use super::claim::Claim;
 use crate::owner::{ActorId, DIRECTORY, Owner, Role, Task};
 use std::cell::{Cell, RefCell};
-use std::sync::Arc;
 
 /// One entered scope: what left it must name it again, because spans are left out of order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,45 +17,6 @@ pub(super) enum Key {
         layer: u64,
         span: u64,
     },
-}
-
-/// What a scope says about ownership.
-#[derive(Clone, Debug)]
-pub(crate) enum Claim {
-    /// Everything inside belongs to this owner; whether it is the owner itself, or its heir.
-    Owned(Owner, Role),
-    /// Everything inside belongs to nobody, on purpose: `#[unowned("why")]`.
-    Unowned(Arc<Exemption>),
-    /// Nobody owned it when it was made: an actor that waits to be allowed. As if nothing were entered.
-    Nobody,
-}
-
-impl Claim {
-    /// What others inherit from it.
-    pub(super) fn inherited(self) -> Self {
-        match self {
-            Self::Owned(owner, _) => Self::Owned(owner, Role::Heir),
-            other => other,
-        }
-    }
-
-    /// What it is inside another in the same task: an owner's spans and owned futures are its own code.
-    #[inline]
-    fn inside(self, outer: &Self) -> Self {
-        match (self, outer) {
-            (Self::Owned(owner, Role::Heir), Self::Owned(same, Role::Owner)) if owner == *same => {
-                Self::Owned(owner, Role::Owner)
-            }
-            (claim, _) => claim,
-        }
-    }
-}
-
-/// Why something belongs to nobody, and where that is written.
-#[derive(Debug)]
-pub(crate) struct Exemption {
-    pub(crate) why: &'static str,
-    pub(crate) at: Place,
 }
 
 /// What was entered, and where.
@@ -135,6 +95,12 @@ pub(super) fn pop(key: Key) {
 /// While the thread's locals are being dropped nobody knows what was entered, so nothing holds.
 pub(super) fn claim() -> Option<Claim> {
     with_claim(Claim::clone)
+}
+
+/// What work that is begun by that code inherits.
+#[cfg(tokio_unstable)]
+pub(crate) fn inherited() -> Option<Claim> {
+    claim().map(Claim::inherited)
 }
 
 /// The same for a look at it, which may clone what it sees and nothing else: the thread-local is borrowed meanwhile.

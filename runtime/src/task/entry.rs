@@ -1,9 +1,9 @@
 //! One piece of owned work: what it is, where it was handed out, and what it is doing. It is the waker of its future, so
 //! it knows when the future is woken.
 
+use super::count::Count;
 use super::rest::Rest;
 use super::thread::ThreadId;
-use super::tracker::Count;
 use crate::error::{Place, TaskKind, TaskState, TaskView};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};

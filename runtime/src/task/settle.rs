@@ -1,8 +1,9 @@
 //! Waiting until nothing of an owner's is under way.
 
+use super::count::Moment;
 use super::rest::Rest;
 use super::tracked::Aside;
-use super::tracker::{Awake, Moment, Polls, Tracker};
+use super::tracker::{Awake, Polls, Tracker};
 use crate::alarm::{self, Due};
 use crate::error::Busy;
 use crate::owner::Owner;

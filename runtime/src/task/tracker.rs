@@ -1,11 +1,11 @@
 //! What an owner's work is doing: every owned future, closure and message, until it is done.
 
+use super::count::{Count, Moment};
 use super::entry::{Entry, What};
 use super::rest::Rest;
 use super::thread::ThreadId;
 use crate::error::{Panicked, Place, TaskState, TaskView};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -32,42 +32,11 @@ struct Work {
     last: Option<Place>,
 }
 
-/// How many pieces of work have something to do, in the lower half; in the upper half how often one began to.
-///
-/// One number, as it is written at every wake: two more are all that counting costs there.
-#[derive(Debug, Default)]
-pub(crate) struct Count(AtomicU64);
-
-const BEGAN: u64 = 1 << 32;
-
 /// How often each piece of work was polled, by its slot.
 pub(super) type Polls = HashMap<usize, u64>;
 
 /// Threads that are awake, and for how long they have been at work.
 pub(super) type Awake = HashMap<ThreadId, Duration>;
-
-/// An owner's work at one moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Moment(u64);
-
-impl Count {
-    #[inline]
-    pub(super) fn started_work(&self) {
-        self.0.fetch_add(BEGAN | 1, Ordering::AcqRel);
-    }
-
-    #[inline]
-    pub(super) fn stopped_work(&self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
-impl Moment {
-    /// Whether anything has something to do; threads that sleep count.
-    fn is_busy(self) -> bool {
-        !self.0.is_multiple_of(BEGAN)
-    }
-}
 
 impl Tracker {
     /// A new piece of work, which counts from now on.
@@ -193,7 +162,7 @@ impl Tracker {
     }
 
     pub(super) fn moment(&self) -> Moment {
-        Moment(self.count.0.load(Ordering::Acquire))
+        self.count.now()
     }
 
     /// Whether there is any work at all.
