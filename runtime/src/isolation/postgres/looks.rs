@@ -1,8 +1,9 @@
 //! What real connections do, asked of the server: nobody else knows.
 //!
 //! A statement that was sent and that the server has not begun with is not known to it yet. So it is asked twice, and
-//! both answers are to be the same: the second is given by a process that had to be woken for it after the first was
-//! here, which is after the one that has the statement was woken.
+//! both answers are to be the same. Where the server runs on this machine, its processes are to be asleep in between: one that
+//! was sent something is not, from the moment on at which it was sent. Of another machine's it is only unlikely that it has
+//! not begun by the second answer.
 
 use super::background;
 use super::config::Config;
@@ -11,6 +12,7 @@ use super::template::home;
 use super::upstream::{QueryError, Rows, Upstream};
 use crate::error::BoxError;
 use crate::isolation::calls::lasting;
+use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -73,6 +75,9 @@ impl Looks {
             let first = looks.look(&condition).await?;
             if first.iter().any(Seen::is_busy) {
                 return Ok((first, false));
+            }
+            if first.iter().any(Seen::is_awake) {
+                return Ok((first, true));
             }
             let second = looks.look(&condition).await?;
             let moved = first != second;
@@ -140,6 +145,17 @@ impl Seen {
     /// One that waits for its client to go on, or to read, does nothing.
     fn is_busy(&self) -> bool {
         !self.state.starts_with("idle") && !matches!(&*self.event, "ClientRead" | "ClientWrite")
+    }
+
+    /// Whether its process is awake, if that is one of this machine's.
+    fn is_awake(&self) -> bool {
+        // `1234 (postgres) S ..`. The number may be another process's where the server runs elsewhere.
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process));
+        let state = stat
+            .as_ref()
+            .ok()
+            .and_then(|stat| stat.split_once(" (postgres) "));
+        state.is_some_and(|(_, state)| !state.starts_with('S'))
     }
 
     fn say(&self, repo: &str, all: &[Self]) -> String {
