@@ -21,6 +21,11 @@ pub mod http;
 mod isolation;
 #[cfg(feature = "sandbox")]
 mod owner;
+#[cfg(feature = "sandbox")]
+mod names;
+#[cfg(not(feature = "sandbox"))]
+#[path = "names_plain.rs"]
+mod names;
 #[cfg(feature = "_database")]
 mod repo;
 #[cfg(all(tokio_unstable, feature = "sandbox"))]
@@ -40,6 +45,7 @@ pub use error::Error;
 pub use heirloom_macros::{deny_unowned_spawns, owned_task, sandboxed, test, unowned};
 #[cfg(feature = "_database")]
 pub use repo::{OrphanPolicy, Repo, Supported};
+pub use names::scoped_name;
 pub use task::Envelope;
 
 pub use task::{ClosureExt, FutureExt, Owned, owned, owned_fn};

@@ -26,16 +26,16 @@ pub fn unique(prefix: &str) -> String {
     static PROCESS: LazyLock<String> = LazyLock::new(|| {
         let mut bytes = [0; 8];
         getrandom::fill(&mut bytes).expect("the operating system hands out random bytes");
-        word(u64::from_ne_bytes(bytes) % (1 << 40), 8)
+        word(u128::from(u64::from_ne_bytes(bytes) % (1 << 40)), 8)
     });
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let number = u128::from(NEXT.fetch_add(1, Ordering::Relaxed));
     // Of fixed length, the process's part cannot run into the number.
     format!("{prefix}{}{}", *PROCESS, word(number, 1))
 }
 
 /// A number in letters and digits, at least so many of them.
-fn word(mut number: u64, least: usize) -> String {
+pub(crate) fn word(mut number: u128, least: usize) -> String {
     const DIGITS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     let mut word = String::new();
     while number > 0 || word.len() < least {

@@ -52,6 +52,21 @@ impl Sandbox {
         self.0.owner.name()
     }
 
+    /// This test's own name for something outside of the database: a topic, a cache key, a file, a bucket; see
+    /// [`scoped_name`](crate::scoped_name()), which is what the application itself calls.
+    ///
+    /// ```
+    /// # use heirloom::{Sandbox, Test};
+    /// # Test::here("example").run(|sandbox: Sandbox| async move {
+    /// let bucket = sandbox.scoped_name("uploads"); // uploads-p3k7x2mrq8vwh5zn
+    /// assert_eq!(heirloom::scoped_name("uploads"), bucket);
+    /// # Ok(()) });
+    /// ```
+    #[must_use]
+    pub fn scoped_name(&self, name: &str) -> String {
+        self.0.owner.scoped_name(name)
+    }
+
     /// Who owns what in this process now, as a tree that a person can read: every running test, its sessions and who uses
     /// them, its allowances, the repos' modes, and what waits for an owner.
     ///

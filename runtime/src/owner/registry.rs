@@ -267,6 +267,11 @@ impl<T: Copy + Eq + Hash, O> Registry<T, O> {
         }
     }
 
+    /// Who shares its sessions on every repo.
+    pub(crate) fn shared_everywhere(&self) -> Option<&O> {
+        self.owner(self.modes.everywhere()?)
+    }
+
     /// Changes a repo's mode. Whoever is evicted is to be rolled back before anything else happens. `role` is that of the
     /// asking code towards the owner it names in [`Mode::Shared`].
     pub(crate) fn set_mode(

@@ -83,6 +83,10 @@ impl Modes {
         }
     }
 
+    pub(super) fn everywhere(&self) -> Option<OwnerId> {
+        self.everywhere.as_ref().map(|everywhere| everywhere.owner)
+    }
+
     fn set_modes(&mut self) -> impl Iterator<Item = (&RepoId, &mut Mode)> {
         let before = self.everywhere.iter_mut();
         let before = before.flat_map(|everywhere| everywhere.before.iter_mut());
