@@ -75,6 +75,16 @@ pub enum Error {
         ended: Box<Ended>,
     },
 
+    /// A token names no owner of this process.
+    #[cfg(feature = "sandbox")]
+    #[error(
+        "no owner of this process has this token\n  {asker}\n\n  help: a token is good in the process that made it, while its test or session runs: take it from the running one, `owner.token()`"
+    )]
+    UnknownToken {
+        /// Who asked.
+        asker: Box<Asker>,
+    },
+
     /// The owner is running, but its session on the repo was given back or taken away.
     #[cfg(feature = "sandbox")]
     #[error("the session on repo `{repo}` is gone\n\n{taken}\n  {asker}\n\n  help: {}", taken.help())]

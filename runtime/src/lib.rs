@@ -15,6 +15,8 @@ mod context;
 mod error;
 #[cfg(feature = "sandbox")]
 mod harness;
+#[cfg(feature = "tower")]
+pub mod http;
 #[cfg(all(feature = "sandbox", feature = "_database"))]
 mod isolation;
 #[cfg(feature = "sandbox")]
@@ -61,7 +63,7 @@ mod sandbox {
     pub use crate::isolation::{Isolation, IsolationLevel, Kept};
     #[cfg(feature = "_database")]
     pub use crate::owner::{Checkin, Checkout, ModeChange};
-    pub use crate::owner::{Life, Owner, OwnerId, Token, inspect};
+    pub use crate::owner::{Life, NotAToken, Owner, OwnerId, Token, inspect};
     #[cfg(feature = "_database")]
     pub use crate::repo::{CheckoutRequest, Mode, StartOwner, StartedOwner, unboxed};
     pub use crate::task::{Condition, eventually, eventually_within};

@@ -27,11 +27,12 @@ mod registry;
 )]
 mod sync;
 mod token;
+mod tokens;
 
 pub use life::Life;
 #[cfg(feature = "_database")]
 pub use registry::{Checkin, Checkout, ModeChange};
-pub use token::Token;
+pub use token::{NotAToken, Token};
 
 #[cfg(feature = "_database")]
 pub(crate) use self::{
@@ -122,6 +123,7 @@ impl Owner {
             slots: attachment::Slots::default(),
         }));
         DIRECTORY.write(|registry| registry.start(owner.id(), owner.clone()));
+        tokens::add(&owner);
         owner
     }
 
@@ -168,6 +170,7 @@ impl Owner {
     /// Its sessions are gone, and now its allowances and the modes that it set.
     pub(crate) fn end(&self) {
         self.0.clock.end();
+        tokens::remove(self);
         let ended = DIRECTORY.write(|registry| registry.end(self.id()));
         if let Some((owner, end)) = ended {
             epitaph::of(&owner, &end);

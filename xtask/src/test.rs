@@ -10,11 +10,12 @@ pub(crate) const FEATURES: &[&str] = &[
     "",
     "macros",
     "sqlite",
-    "macros,sqlite",
+    "macros,sqlite,axum,serde",
     "sandbox",
+    "sandbox,tower",
     "postgres",
     "sandbox,postgres",
-    "macros,sandbox,sqlite,postgres-tls",
+    "macros,sandbox,sqlite,postgres-tls,axum,serde",
 ];
 
 pub(crate) fn run() -> Result {

@@ -12,6 +12,8 @@ pub enum Subject {
     Repo(&'static str),
     /// The look-up itself, `require_current()`.
     Context,
+    /// The owner that a token names.
+    Token,
 }
 
 impl fmt::Display for Subject {
@@ -19,6 +21,7 @@ impl fmt::Display for Subject {
         match self {
             Self::Repo(name) => write!(f, "repo `{name}`"),
             Self::Context => f.write_str("the current owner"),
+            Self::Token => f.write_str("a token"),
         }
     }
 }

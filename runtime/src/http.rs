@@ -1,0 +1,1 @@
+//! Owners across the wire: requests and their clients.
