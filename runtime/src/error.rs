@@ -362,6 +362,39 @@ pub enum Error {
         source: BoxError,
     },
 
+    /// A job failed while its queue was drained.
+    #[cfg(feature = "sandbox")]
+    #[error(
+        "job {number} of the queue that {place} drains has failed{}\n\n  help: a test that is about failing jobs goes on with `drain_queue(..).keep_going()`",
+        jobs("after", before)
+    )]
+    JobFailed {
+        /// Which one: the first that was run is 1.
+        number: usize,
+        /// Where the queue was drained.
+        place: Place,
+        /// The last jobs before it, the last one last.
+        before: Vec<String>,
+        /// The job's own error.
+        #[source]
+        source: BoxError,
+    },
+
+    /// There were more jobs in a queue than it was drained of.
+    #[cfg(feature = "sandbox")]
+    #[error(
+        "the queue that {place} drains is not empty after more than {limit} jobs{}\n\n  help: a job that enqueues itself, or fails and is retried at once, never comes to an end; for more jobs than these there is `drain_queue(..).limit(n)`",
+        jobs("the last ones", last)
+    )]
+    QueueNeverEmpty {
+        /// How many jobs it might have had.
+        limit: usize,
+        /// Where it was drained.
+        place: Place,
+        /// The last jobs that were run, the last one last.
+        last: Vec<String>,
+    },
+
     /// A test's connections, which share one session, did something that on a server would have ended otherwise.
     #[cfg(all(feature = "sandbox", feature = "_database"))]
     #[error(
@@ -480,6 +513,12 @@ fn all_of(errors: &[Error]) -> String {
 #[cfg(feature = "sandbox")]
 fn lines(panics: &[Panicked]) -> String {
     let lines = panics.iter().map(|panicked| format!("\n  {panicked}"));
+    lines.collect()
+}
+
+#[cfg(feature = "sandbox")]
+fn jobs(which: &str, jobs: &[String]) -> String {
+    let lines = jobs.iter().map(|job| format!("\n  {which} {job}"));
     lines.collect()
 }
 

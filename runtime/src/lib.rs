@@ -19,6 +19,7 @@ mod harness;
 pub mod http;
 #[cfg(all(feature = "sandbox", feature = "_database"))]
 mod isolation;
+mod jobs;
 #[cfg(feature = "sandbox")]
 mod owner;
 #[cfg(feature = "sandbox")]
@@ -67,6 +68,7 @@ mod sandbox {
     pub use crate::harness::{BoxError, Drain, FromSandbox, Outcome, Sandbox, Test};
     #[cfg(feature = "_database")]
     pub use crate::isolation::{Isolation, IsolationLevel, Kept};
+    pub use crate::jobs::{DrainQueue, Drained, FailedJob, drain_queue};
     #[cfg(feature = "_database")]
     pub use crate::owner::{Checkin, Checkout, ModeChange};
     pub use crate::owner::{Life, NotAToken, Owner, OwnerId, Token, inspect};

@@ -2,7 +2,7 @@
 
 use crate::postgres::{Databases, Server};
 use crate::step::{Result, Step};
-use crate::{python, tools, unstable};
+use crate::{node, python, tools, unstable};
 
 /// The features that an application can have of heirloom without those of its tests, and the other way round. The
 /// workspace's own build has all of them.
@@ -25,11 +25,12 @@ pub(crate) fn run() -> Result {
 
 pub(crate) fn run_all() -> Result {
     let python = python::with_psycopg()?;
+    let modules = node::with_pg()?;
     let server = Server::start(Databases::None)?;
     let run = |arguments: &str| {
         Step::cargo(arguments)
             .with(server.variables())
-            .with([python::variable(&python)])
+            .with([python::variable(&python), node::variable(&modules)])
             .run()
     };
     run("test --workspace")?;

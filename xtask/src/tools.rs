@@ -35,6 +35,12 @@ pub(crate) fn install_python() -> Result {
     install(&["python3", "python3-venv"])
 }
 
+/// Node, with npm.
+pub(crate) fn install_node() -> Result {
+    prepare_install("Node (`node`, `npm`)", "nodejs and npm")?;
+    install(&["nodejs", "npm"])
+}
+
 /// A C compiler, for the SQLite that is built in.
 pub(crate) fn install_missing() -> Result {
     let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());

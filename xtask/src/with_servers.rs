@@ -2,8 +2,8 @@
 
 use crate::failed;
 use crate::postgres::{Databases, Server};
-use crate::python;
 use crate::step::Failure;
+use crate::{node, python};
 use std::process::{Command, ExitCode};
 
 /// Ends as the command does. What it leaves in the databases is there the next time.
@@ -16,11 +16,15 @@ pub(crate) fn run(program: &str, arguments: &[&str]) -> ExitCode {
     let python = python::with_psycopg()
         .inspect_err(|failure| eprintln!("xtask: without HEIRLOOM_PYTHON: {failure}"))
         .ok();
+    let modules = node::with_pg()
+        .inspect_err(|failure| eprintln!("xtask: without HEIRLOOM_NODE_MODULES: {failure}"))
+        .ok();
     let status = Command::new(program)
         .args(arguments)
         // Whatever the person has set: that server is not for tests.
         .envs(server.variables())
         .envs(python.iter().map(|python| python::variable(python)))
+        .envs(modules.iter().map(|modules| node::variable(modules)))
         .status();
     match status {
         Ok(status) => {

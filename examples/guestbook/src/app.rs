@@ -1,6 +1,6 @@
 //! The application as a whole: what it is made of, how it serves, how it ends.
 
-use crate::database::Pool;
+use crate::live::Live;
 use crate::statistics::Statistics;
 use crate::web;
 use axum::Router;
@@ -14,14 +14,14 @@ use tokio_util::task::TaskTracker;
 /// What the handlers share. Each takes only what it needs.
 #[derive(Clone, Debug)]
 pub(crate) struct Shared {
-    pool: Pool,
+    live: Live,
     statistics: Statistics,
     tasks: TaskTracker,
 }
 
-impl FromRef<Shared> for Pool {
+impl FromRef<Shared> for Live {
     fn from_ref(shared: &Shared) -> Self {
-        shared.pool.clone()
+        shared.live.clone()
     }
 }
 
@@ -45,16 +45,16 @@ pub struct Guestbook {
 }
 
 impl Guestbook {
-    /// Opens the book. The pool's database is migrated, and is the one that [`REPO`](crate::REPO) was given.
+    /// Opens the book that is in the database of [`REPO`](crate::REPO), which is migrated.
     ///
     /// # Panics
     ///
     /// Outside a tokio runtime, where the statistics cannot start.
     #[must_use]
-    pub fn open(pool: Pool) -> Self {
+    pub fn open() -> Self {
         let (statistics, actor) = Statistics::start();
         let shared = Shared {
-            pool,
+            live: Live::default(),
             statistics,
             tasks: TaskTracker::new(),
         };
@@ -64,6 +64,12 @@ impl Guestbook {
     /// Everything it answers to.
     pub fn router(&self) -> Router {
         web::router(self.shared.clone())
+    }
+
+    /// Whom it tells of new entries.
+    #[must_use]
+    pub fn live(&self) -> &Live {
+        &self.shared.live
     }
 
     /// Its statistics.
@@ -95,8 +101,10 @@ impl Guestbook {
         served
     }
 
-    /// Closes the book: background tasks end, then the statistics, which have counted everything by then.
+    /// Closes the book: open pages are told, background tasks end, then the statistics, which have counted everything by
+    /// then.
     pub async fn close(self) {
+        self.shared.live.close();
         self.shared.tasks.close();
         self.shared.tasks.wait().await;
         self.shared.statistics.stop().await;

@@ -13,6 +13,10 @@ use sqlite as chosen;
 pub use chosen::{Db, URL};
 pub(crate) use chosen::{NOTE_WELCOME, options};
 
+use crate::REPO;
+use crate::error::Error;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use sqlx::migrate::Migrator;
 
 /// A pool of its connections.
@@ -30,4 +34,16 @@ pub async fn connect(url: &str) -> Result<Pool, sqlx::Error> {
     let pool = Pool::connect_with(options(url)?).await?;
     MIGRATOR.run(&pool).await?;
     Ok(pool)
+}
+
+/// What a handler asks for to use the database: the pool of [`REPO`], which in tests is that of the test whose request it is.
+pub(crate) struct Book(pub(crate) Pool);
+
+impl<S: Sync> FromRequestParts<S> for Book {
+    type Rejection = Error;
+
+    async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Self, Error> {
+        let pool = REPO.pool().await.map_err(sqlx::Error::from)?;
+        Ok(Self(pool))
+    }
 }

@@ -110,6 +110,12 @@ pub struct Entries {
     pub total: i64,
 }
 
+/// How many entries the book has.
+pub(crate) async fn count(db: impl Executor<'_, Database = Db>) -> Result<i64, Error> {
+    let count = sqlx::query_scalar("SELECT count(*) FROM entries");
+    Ok(count.fetch_one(db).await?)
+}
+
 /// Reads one page of the book. Beyond the last page there are no entries, which is no error.
 ///
 /// # Errors
@@ -119,9 +125,7 @@ pub async fn list(pool: &Pool, of: PageOf) -> Result<Entries, Error> {
     let offset = of.offset()?;
     // One transaction, so that the number and the entries are of the same moment.
     let mut reading = pool.begin().await?;
-    let total: i64 = sqlx::query_scalar("SELECT count(*) FROM entries")
-        .fetch_one(&mut *reading)
-        .await?;
+    let total = count(&mut *reading).await?;
     let entries = sqlx::query_as(
         "SELECT entries.id, name, text, signed_at FROM entries JOIN guests ON guests.id = guest_id \
          ORDER BY entries.id DESC LIMIT $1 OFFSET $2",

@@ -10,6 +10,7 @@ mod database;
 mod entries;
 mod error;
 mod guests;
+mod live;
 mod page;
 mod statistics;
 mod web;
@@ -20,10 +21,11 @@ pub use database::{Db, MIGRATOR, Pool, URL, connect};
 pub use entries::{Entries, Entry, NewEntry, PageOf, list, sign};
 pub use error::Error;
 pub use guests::{Guest, SignUp, sign_up};
+pub use live::Live;
 pub use statistics::{Counter, Statistics, Summary};
 pub use welcome::welcome;
 
 use heirloom::Repo;
 
-/// The application's database, for what is too far from a request to be handed a pool.
-pub static REPO: Repo<Db> = Repo::new();
+/// The application's database. In production it is the pool that it was given at the start.
+pub static REPO: Repo<Db> = Repo::new().migrator(&MIGRATOR);

@@ -24,9 +24,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         listener.local_addr()?
     );
 
-    Guestbook::open(pool.clone())
-        .serve(listener, asked_to_stop())
-        .await?;
+    Guestbook::open().serve(listener, asked_to_stop()).await?;
     pool.close().await;
     println!("The guestbook is closed.");
     Ok(())

@@ -1,18 +1,19 @@
 //! What the guestbook answers to: a page for people, JSON for programs.
 
 use crate::app::Shared;
-use crate::database::Pool;
+use crate::database::{Book, Pool};
 use crate::entries::{self, Entries, Entry, NewEntry, PageOf};
 use crate::error::Error;
 use crate::guests::{self, Guest, SignUp};
+use crate::live::{self, Live};
 use crate::page::{self, Forms, Notice};
 use crate::statistics::{Counter, Statistics, Summary};
 use crate::welcome::welcome;
 use axum::extract::rejection::{FormRejection, JsonRejection, QueryRejection};
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use axum::{Form, Json, Router};
 use serde::Deserialize;
 use tokio_util::task::TaskTracker;
@@ -20,6 +21,8 @@ use tokio_util::task::TaskTracker;
 pub(crate) fn router(shared: Shared) -> Router {
     Router::new()
         .route("/", get(read_page))
+        .route("/page.js", get(script))
+        .route("/live", any(live::follow))
         .route("/sign-up", post(sign_up_on_page))
         .route("/sign", post(sign_on_page))
         .route("/api/guests", post(sign_up))
@@ -42,7 +45,7 @@ async fn join(
 }
 
 async fn sign_up(
-    State(pool): State<Pool>,
+    Book(pool): Book,
     State(statistics): State<Statistics>,
     State(tasks): State<TaskTracker>,
     new: Result<Json<SignUp>, JsonRejection>,
@@ -52,19 +55,32 @@ async fn sign_up(
     Ok((StatusCode::CREATED, Json(guest)))
 }
 
+/// Writes an entry, with everything that follows from it.
+async fn write(
+    pool: &Pool,
+    statistics: &Statistics,
+    live: &Live,
+    new: &NewEntry,
+) -> Result<Entry, Error> {
+    let entry = entries::sign(pool, new).await?;
+    live.tell(&entry);
+    statistics.count(Counter::Entries).await;
+    Ok(entry)
+}
+
 async fn sign(
-    State(pool): State<Pool>,
+    Book(pool): Book,
     State(statistics): State<Statistics>,
+    State(live): State<Live>,
     new: Result<Json<NewEntry>, JsonRejection>,
 ) -> Result<(StatusCode, Json<Entry>), Error> {
     let Json(new) = new?;
-    let entry = entries::sign(&pool, &new).await?;
-    statistics.count(Counter::Entries).await;
+    let entry = write(&pool, &statistics, &live, &new).await?;
     Ok((StatusCode::CREATED, Json(entry)))
 }
 
 async fn list(
-    State(pool): State<Pool>,
+    Book(pool): Book,
     of: Result<Query<PageOf>, QueryRejection>,
 ) -> Result<Json<Entries>, Error> {
     let Query(of) = of?;
@@ -83,7 +99,7 @@ struct Visit {
 }
 
 async fn read_page(
-    State(pool): State<Pool>,
+    Book(pool): Book,
     visit: Result<Query<Visit>, QueryRejection>,
 ) -> Result<Html<String>, Error> {
     let Query(visit) = visit?;
@@ -99,8 +115,13 @@ async fn read_page(
     Ok(Html(page::render(&book, &forms)))
 }
 
+async fn script() -> impl IntoResponse {
+    let kind = (header::CONTENT_TYPE, "text/javascript; charset=utf-8");
+    ([kind], include_str!("page.js"))
+}
+
 async fn sign_up_on_page(
-    State(pool): State<Pool>,
+    Book(pool): Book,
     State(statistics): State<Statistics>,
     State(tasks): State<TaskTracker>,
     new: Result<Form<SignUp>, FormRejection>,
@@ -119,16 +140,14 @@ async fn sign_up_on_page(
 }
 
 async fn sign_on_page(
-    State(pool): State<Pool>,
+    Book(pool): Book,
     State(statistics): State<Statistics>,
+    State(live): State<Live>,
     new: Result<Form<NewEntry>, FormRejection>,
 ) -> Result<Response, Error> {
     let Form(entry) = new?;
-    match entries::sign(&pool, &entry).await {
-        Ok(_) => {
-            statistics.count(Counter::Entries).await;
-            Ok(Redirect::to("/?notice=signed").into_response())
-        }
+    match write(&pool, &statistics, &live, &entry).await {
+        Ok(_) => Ok(Redirect::to("/?notice=signed").into_response()),
         Err(error) => {
             let forms = Forms {
                 entry,

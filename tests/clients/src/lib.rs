@@ -12,6 +12,7 @@ pub mod psycopg;
 pub mod sea;
 pub mod sqlx08;
 pub mod tokio_postgres;
+pub mod worker;
 
 use std::path::PathBuf;
 use std::process::Output;

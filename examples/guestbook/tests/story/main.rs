@@ -7,6 +7,7 @@ mod entries;
 mod isolation;
 #[cfg(not(feature = "postgres"))]
 mod kept;
+mod live;
 mod page;
 mod server;
 mod sign_up;

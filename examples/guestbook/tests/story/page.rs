@@ -50,9 +50,13 @@ async fn a_refused_form_comes_back_with_what_was_typed_and_why(app: TestApp) {
 #[sandboxed(fixtures("guests", "entries", "more_entries"))]
 async fn a_long_book_has_pages_to_turn(app: TestApp) {
     let first = app.get("/").await.body;
-    assert!(first.contains("page 1 of 2") && first.contains("href=\"/?page=2\">older"));
+    assert!(
+        first.contains("page 1 of 2") && first.contains("href=\"/?page=2\" rel=\"next\">older")
+    );
     assert!(!first.contains("newer"));
     let second = app.get("/?page=2").await.body;
-    assert!(second.contains("page 2 of 2") && second.contains("href=\"/?page=1\">newer"));
+    assert!(
+        second.contains("page 2 of 2") && second.contains("href=\"/?page=1\" rel=\"prev\">newer")
+    );
     assert!(second.contains("entry 1<") && !second.contains("older"));
 }

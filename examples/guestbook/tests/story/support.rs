@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
-use guestbook::{Guestbook, Pool, Statistics};
+use guestbook::{Guestbook, Live, Pool, Statistics};
 use heirloom::{BoxError, FromSandbox, Sandbox, owned_task};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
@@ -24,10 +24,9 @@ pub(crate) struct TestApp {
 
 impl FromSandbox for TestApp {
     async fn from_sandbox(sandbox: &Sandbox) -> Result<Self, BoxError> {
-        let pool: Pool = sandbox.get().await?;
         Ok(Self {
-            guestbook: Guestbook::open(pool.clone()),
-            pool,
+            pool: sandbox.get().await?,
+            guestbook: Guestbook::open(),
         })
     }
 }
@@ -141,22 +140,28 @@ pub(crate) async fn count(pool: &Pool, table: &'static str) -> i64 {
 pub(crate) struct TestServer {
     pub(crate) address: SocketAddr,
     pub(crate) pool: Pool,
+    pub(crate) live: Live,
 }
 
 #[owned_task]
 impl FromSandbox for TestServer {
     async fn from_sandbox(sandbox: &Sandbox) -> Result<Self, BoxError> {
-        let pool: Pool = sandbox.get().await?;
+        let pool = sandbox.get().await?;
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
         let (stop, stopped) = oneshot::channel::<()>();
-        let guestbook = Guestbook::open(pool.clone());
+        let guestbook = Guestbook::open();
+        let live = guestbook.live().clone();
         let server = tokio::spawn(guestbook.serve(listener, async { drop(stopped.await) }));
         sandbox.on_teardown(move || async move {
             drop(stop);
             Ok(server.await??)
         });
-        Ok(Self { address, pool })
+        Ok(Self {
+            address,
+            pool,
+            live,
+        })
     }
 }
 
