@@ -85,6 +85,14 @@ pub enum Error {
         asker: Box<Asker>,
     },
 
+    /// What was to be read as an [`OwnerContext`](crate::OwnerContext) is none. The text does not say what it was: it may be
+    /// most of a token.
+    #[cfg(feature = "sandbox")]
+    #[error(
+        "this is not an owner's context: that is 32 hexadecimal digits, or nothing\n\n  help: hand on what `OwnerContext` was written as, unchanged"
+    )]
+    NotAContext,
+
     /// The owner is running, but its session on the repo was given back or taken away.
     #[cfg(feature = "sandbox")]
     #[error("the session on repo `{repo}` is gone\n\n{taken}\n  {asker}\n\n  help: {}", taken.help())]

@@ -47,7 +47,7 @@ pub use heirloom_macros::{deny_unowned_spawns, owned_task, sandboxed, test, unow
 #[cfg(feature = "_database")]
 pub use repo::{OrphanPolicy, Repo, Supported};
 pub use names::scoped_name;
-pub use task::Envelope;
+pub use task::{Envelope, OwnerContext};
 
 pub use task::{ClosureExt, FutureExt, Owned, owned, owned_fn};
 

@@ -2,6 +2,11 @@
 //! as their sender's.
 
 #[cfg(feature = "sandbox")]
+mod context;
+#[cfg(not(feature = "sandbox"))]
+#[path = "task/context_plain.rs"]
+mod context;
+#[cfg(feature = "sandbox")]
 mod count;
 #[cfg(feature = "sandbox")]
 mod entry;
@@ -10,6 +15,8 @@ mod envelope;
 mod eventually;
 mod extension;
 mod owned;
+#[cfg(feature = "serde")]
+mod payload;
 #[cfg(feature = "sandbox")]
 mod rest;
 #[cfg(feature = "sandbox")]
@@ -25,6 +32,7 @@ mod tracked;
 mod tracker;
 pub(crate) mod work;
 
+pub use context::OwnerContext;
 pub use envelope::Envelope;
 pub use extension::{ClosureExt, FutureExt};
 pub(crate) use owned::task;
