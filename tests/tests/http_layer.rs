@@ -15,7 +15,7 @@ use futures_util::{StreamExt as _, stream};
 use heirloom::http::{SandboxLayer, owner_of};
 use heirloom::{Owner, Repo, Sandbox, StartedOwner, owned_task, sandboxed};
 use heirloom_tests::{count, insert, nobodys};
-use http::{Client, get, serve, text_of, with};
+use http::{Client, get, serve, text_of};
 use sqlx::Sqlite;
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -304,7 +304,7 @@ async fn a_server_of_one_test_needs_no_token(owner: Owner) -> sqlx::Result<()> {
 #[test]
 fn a_server_of_no_test_is_nobodys() {
     let app = app().layer(SandboxLayer::of_this_instance());
-    let response = nobodys().block_on(app.oneshot(with("/who", &Default::default())));
+    let response = nobodys().block_on(app.oneshot(get("/who", None)));
     let text = nobodys().block_on(text_of(response.unwrap()));
     assert_eq!(text.1, "nobody");
 }
