@@ -23,7 +23,7 @@ pub use session::{Isolation, Kept};
 #[cfg(feature = "sandbox")]
 pub(crate) use task::panic_message;
 #[cfg(feature = "sandbox")]
-pub use task::{Busy, Panicked, TaskKind, TaskState, TaskView};
+pub use task::{Busy, Panicked, RequestView, TaskKind, TaskState, TaskView};
 
 /// What can go wrong between a test and its database.
 ///

@@ -1,18 +1,24 @@
 //! Sessions for whoever asks for them over HTTP: suites in other languages, and people, against a running server.
 
-use super::handlers::{Shared, end, open, show};
-use super::sessions::{Rules, Sessions};
-use super::tokens::Tokens;
+mod handlers;
+mod sessions;
+mod tokens;
+mod visitor;
+mod wish;
+
 use crate::error::Error;
 use crate::repo::{Repo, Supported};
 use axum::Router;
 use axum::http::HeaderName;
 use axum::routing::post;
+use handlers::{Shared, end, open, show};
+use sessions::{Rules, Sessions};
 use std::fmt;
 use std::net::SocketAddr;
 use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
+use tokens::Tokens;
 
 /// Routes at which sessions are opened and ended, for suites that are not written in Rust: see [`SandboxRoutes`].
 ///

@@ -110,7 +110,7 @@ impl Shared {
     fn session_of(&self, parts: &request::Parts) -> Result<Arc<Session>, Answer> {
         self.check(parts)?;
         let owner = self.tokens.owner_in(&parts.headers);
-        let owner = owner.map_err(|(status, why)| Answer::text(status, why))?;
+        let owner = owner.map_err(|refused| Answer::text(refused.status(), refused.to_string()))?;
         let owner = owner.ok_or_else(|| {
             let name = self.tokens.name();
             Answer::text(
