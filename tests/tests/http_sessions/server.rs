@@ -1,16 +1,17 @@
 //! A server with sessions, on SQLite, and one client's session.
 
 use crate::http::{Client, text_of};
+use ::http::request::Parts;
 use ::http::{Method, Request, Response, StatusCode};
 use axum::Router;
 use axum::body::Body;
-use axum::extract::Path;
+use axum::extract::{FromRequestParts, Path};
 use axum::routing::{get, post};
 use heirloom::http::{SandboxLayer, SandboxRoutes, sandbox_routes};
 use heirloom::{Owner, Repo};
 use heirloom_tests::{MIGRATOR, count, insert};
 use serde_json::Value;
-use sqlx::Sqlite;
+use sqlx::{Sqlite, SqlitePool};
 use std::net::SocketAddr;
 use tokio::sync::OnceCell;
 use tower::ServiceExt as _;
@@ -35,10 +36,29 @@ pub(crate) async fn production() {
     OPEN.get_or_init(open).await;
 }
 
+/// As an application asks for its pool: that of whoever the request belongs to.
+struct Database(SqlitePool);
+
+impl<S: Sync> FromRequestParts<S> for Database {
+    type Rejection = (StatusCode, String);
+
+    async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let pool = REPO.pool().await.map_err(|error| {
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            (status, error.to_string())
+        })?;
+        Ok(Self(pool))
+    }
+}
+
 /// Guests: how many there are, and a new one.
 pub(crate) fn application() -> Router {
-    async fn guests() -> String {
-        count(&REPO).await.unwrap().to_string()
+    async fn guests(Database(pool): Database) -> String {
+        let guests: i64 = sqlx::query_scalar("SELECT count(*) FROM guests")
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+        guests.to_string()
     }
 
     async fn both() -> String {
