@@ -23,7 +23,7 @@ pub use session::{Isolation, Kept};
 #[cfg(feature = "sandbox")]
 pub(crate) use task::panic_message;
 #[cfg(feature = "sandbox")]
-pub use task::{Busy, Panicked, TaskKind, TaskState, TaskView};
+pub use task::{Busy, Panicked, RequestView, TaskKind, TaskState, TaskView};
 
 /// What can go wrong between a test and its database.
 ///
@@ -49,6 +49,20 @@ pub enum Error {
     AlreadyConnected {
         /// The repo's name.
         repo: &'static str,
+    },
+
+    /// Sessions cannot be handed out over HTTP here.
+    #[cfg(feature = "axum")]
+    #[error("there is no `sandbox_routes({path:?})`, asked for at {at}: {why}\n\n  help: {help}")]
+    NoSandboxRoutes {
+        /// Where they were to be found.
+        path: String,
+        /// Where that is written.
+        at: &'static std::panic::Location<'static>,
+        /// Why not.
+        why: String,
+        /// What to do.
+        help: &'static str,
     },
 
     /// Nobody owns the code that used the repo.

@@ -65,7 +65,7 @@ mod sandbox {
     };
     pub use crate::error::{
         Asker, Busy, Ended, Inspection, OwnerView, Panicked, PausedView, Place, Refusal, RepoView,
-        SessionView, Subject, Taken, TaskKind, TaskState, TaskView, Trail, Why,
+        RequestView, SessionView, Subject, Taken, TaskKind, TaskState, TaskView, Trail, Why,
     };
     pub use crate::harness::{BoxError, Drain, FromSandbox, Outcome, Sandbox, Test};
     #[cfg(feature = "_database")]

@@ -14,6 +14,8 @@ mod envelope;
 #[cfg(feature = "sandbox")]
 mod eventually;
 mod extension;
+#[cfg(feature = "sandbox")]
+mod flight;
 mod owned;
 #[cfg(feature = "serde")]
 mod payload;
@@ -43,6 +45,7 @@ pub(crate) use settle::abort;
 
 #[cfg(feature = "sandbox")]
 pub(crate) use self::{
+    flight::Line,
     rest::Rest,
     settle::{InFlight, SETTLE_TIMEOUT, Until, Watched, wait},
     tracked::Tracked,

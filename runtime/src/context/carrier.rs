@@ -3,6 +3,8 @@
 use super::actor::Actor;
 use super::claim::{Claim, Exemption};
 use super::scope::Scope;
+#[cfg(feature = "tower")]
+use super::span::{CarrierError, SpanExt as _, request_span};
 use super::stack;
 use crate::owner::{Owner, Role};
 use std::panic::Location;
@@ -57,6 +59,19 @@ impl Carrier {
             birth: false,
             actor: None,
         }
+    }
+
+    /// Carries this owner for what comes in from outside, in a span that carries it too: the current one if it is the
+    /// owner's, else one below that, so that what libraries propagate is the owner's.
+    #[cfg(feature = "tower")]
+    pub(crate) fn from_outside(owner: &Owner) -> Self {
+        let current = Span::current();
+        let span = match current.owner() {
+            Ok(Some(same)) if same == *owner => current,
+            Ok(_) | Err(CarrierError::SpanDisabled) => request_span(owner),
+            Err(CarrierError::LayerMissing | CarrierError::NoRegistry) => current,
+        };
+        Self::with_span(owner, span)
     }
 
     /// What it carries is the work of an actor, which starts now and ends when the last clone of this is dropped.

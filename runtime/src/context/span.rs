@@ -57,6 +57,13 @@ pub(crate) fn layer_is_installed() -> bool {
     dispatcher::get_default(tracing::Dispatch::is::<OwnerLayer>)
 }
 
+/// The span that a request of an owner runs in, below the one that is current where it comes in.
+#[cfg(feature = "tower")]
+pub(super) fn request_span(owner: &Owner) -> Span {
+    let _scope = owner.enter();
+    tracing::error_span!(target: "heirloom::owner", "request", owner = owner.name())
+}
+
 /// The span that a test runs in. One fixed target and level `ERROR`, because filters drop the others first.
 pub(crate) fn owner_span(owner: &Owner) -> Span {
     let _scope = owner.enter();

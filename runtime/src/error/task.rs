@@ -2,6 +2,7 @@
 
 use super::Place;
 use std::fmt;
+use std::time::Duration;
 
 /// What a piece of owned work is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +14,10 @@ pub enum TaskKind {
     Closure,
     /// A message, from when it was sent until it is handled.
     Message,
+    /// A request that is handled: from when it came in until its response's body is gone.
+    Request,
+    /// A request that was sent, until its response's head is there.
+    Call,
 }
 
 /// What a piece of owned work is doing.
@@ -52,6 +57,20 @@ pub struct TaskView {
     pub thread: Option<String>,
     /// How often it was polled and had not finished.
     pub polls: u64,
+    /// What is known of a request, handled or sent.
+    pub request: Option<RequestView>,
+}
+
+/// A request at one moment.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RequestView {
+    /// Its method and its target, without the query, which may hold secrets: `GET /entries`.
+    pub line: String,
+    /// How long ago it came in, or was sent.
+    pub ago: Duration,
+    /// Whether it is waited for: its response's head is not there yet, and its client is.
+    pub in_flight: bool,
 }
 
 /// A piece of owned work that panicked.
@@ -91,6 +110,7 @@ impl TaskView {
         fmt::from_fn(|f| {
             let at = self.spawned_at;
             match (self.kind, self.actor, &self.task) {
+                (TaskKind::Request | TaskKind::Call, ..) => return self.which_request(f),
                 (TaskKind::Message, ..) => {
                     let name = self.written_in().map(|name| format!(" `{name}`"));
                     return write!(f, "message{}, sent at {at}", name.unwrap_or_default());
@@ -112,9 +132,37 @@ impl TaskView {
     }
 }
 
+impl TaskView {
+    fn which_request(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = self.spawned_at;
+        let line = self.request.as_ref().map_or("", |request| &request.line);
+        if self.kind == TaskKind::Call {
+            return write!(f, "request `{line}`, sent by the layer made at {at}");
+        }
+        write!(f, "request `{line}`, taken by the layer made at {at}")
+    }
+
+    /// Since when, and whether anybody waits for it.
+    fn since(&self, f: &mut fmt::Formatter<'_>, request: &RequestView) -> fmt::Result {
+        let ago = request.ago;
+        match (self.kind, request.in_flight) {
+            (TaskKind::Call, _) => return write!(f, "no response for {ago:.1?}"),
+            (_, true) => write!(f, "in flight for {ago:.1?}, its handler is ")?,
+            (_, false) => write!(
+                f,
+                "came in {ago:.1?} ago, its client is gone or has its response, it is "
+            )?,
+        }
+        write!(f, "{}", self.state)
+    }
+}
+
 impl fmt::Display for TaskView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.which())?;
+        if let Some(request) = &self.request {
+            return self.since(f, request);
+        }
         match (self.kind, self.state) {
             (TaskKind::Message, TaskState::Spawned) => {
                 return f.write_str(

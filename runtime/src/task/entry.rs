@@ -2,6 +2,7 @@
 //! it knows when the future is woken.
 
 use super::count::Count;
+use super::flight::Flight;
 use super::rest::Rest;
 use super::thread::ThreadId;
 use crate::error::{Place, TaskKind, TaskState, TaskView};
@@ -57,6 +58,8 @@ pub(crate) struct Entry {
     runs_in: OnceLock<RunsIn>,
     /// Its owner has ended: it is dropped at the next poll.
     aborted: AtomicBool,
+    /// What is known of a request.
+    flight: Option<Flight>,
 }
 
 /// Where it was run first. A closure runs there until it is done.
@@ -69,8 +72,17 @@ struct RunsIn {
 }
 
 impl Entry {
-    pub(super) fn new(what: What, slot: usize, number: u64, count: Arc<Count>) -> Self {
+    pub(super) fn new(
+        what: What,
+        flight: Option<Flight>,
+        slot: usize,
+        number: u64,
+        count: Arc<Count>,
+    ) -> Self {
         count.started_work();
+        if flight.is_some() {
+            count.started_work();
+        }
         Self {
             what,
             slot,
@@ -83,6 +95,7 @@ impl Entry {
             waker: Mutex::new(None),
             runs_in: OnceLock::new(),
             aborted: AtomicBool::new(false),
+            flight,
         }
     }
 
@@ -116,9 +129,7 @@ impl Entry {
     /// After a poll that did not finish it.
     #[inline]
     pub(super) fn waits(&self) {
-        // Only its poller writes it here; nobody else reads more than a number.
-        let polls = self.polls.load(Ordering::Relaxed);
-        self.polls.store(polls + 1, Ordering::Relaxed);
+        self.is_polled();
         let parked =
             self.state
                 .compare_exchange(RUNNING, PARKED, Ordering::AcqRel, Ordering::Acquire);
@@ -127,6 +138,13 @@ impl Entry {
             Err(WOKEN_AGAIN) => self.state.store(WOKEN, Ordering::Release),
             Err(_) => {}
         }
+    }
+
+    /// Only its poller writes it here; nobody else reads more than a number.
+    #[inline]
+    fn is_polled(&self) {
+        let polls = self.polls.load(Ordering::Relaxed);
+        self.polls.store(polls + 1, Ordering::Relaxed);
     }
 
     fn is_woken(&self) {
@@ -158,8 +176,37 @@ impl Entry {
             PARKED | ASIDE | DONE => {}
             _ => self.count.stopped_work(),
         }
+        self.lands();
         drop(self.waker().take());
         before != DONE
+    }
+
+    /// A request is waited for no longer: its response's head is there, or its client is gone.
+    pub(super) fn lands(&self) {
+        if self.flight.as_ref().is_some_and(Flight::lands) {
+            self.count.stopped_work();
+        }
+    }
+
+    /// Of a request nothing but its response's body is left.
+    pub(super) fn streams(&self) {
+        if self.flight.as_ref().is_some_and(Flight::streams) {
+            self.count.stopped_work();
+        }
+    }
+
+    /// It has nothing to do until somebody asks it for more, who need not be woken for that.
+    pub(super) fn rests(&self) {
+        self.is_polled();
+        let before = self.state.swap(PARKED, Ordering::AcqRel);
+        if !matches!(before, PARKED | ASIDE | DONE) {
+            self.count.stopped_work();
+        }
+        drop(self.waker().take());
+    }
+
+    pub(super) fn is_in_flight(&self) -> bool {
+        self.flight.as_ref().is_some_and(Flight::is_flying)
     }
 
     /// It does not count until this is undone.
@@ -199,11 +246,15 @@ impl Entry {
     /// Whether it is to end now.
     #[inline]
     pub(super) fn is_aborted(&self) -> bool {
-        self.aborted.load(Ordering::Relaxed) && self.can_be_ended()
+        let is_request = || self.what.kind == TaskKind::Request;
+        self.aborted.load(Ordering::Relaxed) && (is_request() || self.can_be_ended())
     }
 
-    /// Only what is a task of its own can be ended: the rest is part of somebody else's.
+    /// Only what is a task of its own can be ended, and a request, which its layer ends: the rest is part of somebody else's.
     pub(super) fn can_be_ended(&self) -> bool {
+        if self.what.kind == TaskKind::Request {
+            return self.is_polled_when_woken();
+        }
         let is_task = |runs_in: &RunsIn| runs_in.outermost && runs_in.task.is_some();
         // Without unwinding there is no way to end one from inside.
         cfg!(panic = "unwind")
@@ -213,16 +264,28 @@ impl Entry {
             && self.is_finite()
     }
 
-    /// Whether it has anything to do: a thread that sleeps has not.
+    /// Whether somebody polls it once it is woken. A body whose reader is slow is not looked at until that reads on.
+    fn is_polled_when_woken(&self) -> bool {
+        self.is_finite() || self.waker().is_some()
+    }
+
+    /// Whether the end of its owner has to wait for it.
+    pub(super) fn is_to_end(&self) -> bool {
+        self.is_finite() || (self.is_aborted() && self.is_polled_when_woken())
+    }
+
+    /// Whether it has anything to do: a thread that sleeps has not. A request has until it is answered.
     pub(super) fn is_busy(&self) -> bool {
-        let busy = !matches!(self.state.load(Ordering::Acquire), PARKED | ASIDE | DONE);
-        busy && !self.is_asleep()
+        let state = self.state.load(Ordering::Acquire);
+        let busy = !matches!(state, PARKED | ASIDE | DONE) && !self.is_asleep();
+        busy || (state != ASIDE && self.is_in_flight())
     }
 
     /// Whether it was woken after it had been polled by this runtime.
     pub(super) fn is_woken_on(&self, home: &Rest) -> bool {
         let last = || ThreadId::from_number(self.thread.load(Ordering::Relaxed));
-        self.state.load(Ordering::Acquire) == WOKEN && last().is_some_and(|last| home.has(last))
+        let woken = self.state.load(Ordering::Acquire) == WOKEN && !self.is_in_flight();
+        woken && last().is_some_and(|last| home.has(last))
     }
 
     /// A closure has the thread that it runs on to itself.
@@ -255,9 +318,19 @@ impl Entry {
         self.polls.load(Ordering::Relaxed)
     }
 
-    /// Whether it is to end some time; an actor need not.
+    /// Whether it is to end some time; an actor need not, nor a response that streams for ever. What was sent is waited for by
+    /// other work.
     pub(super) fn is_finite(&self) -> bool {
-        self.actor().is_none() && self.state.load(Ordering::Acquire) != ASIDE
+        let streams = self.flight.as_ref().is_some_and(Flight::is_streaming);
+        self.actor().is_none()
+            && self.what.kind != TaskKind::Call
+            && !streams
+            && self.state.load(Ordering::Acquire) != ASIDE
+    }
+
+    /// Whether it is told when its owner has ended.
+    pub(super) fn hears_of_the_end(&self) -> bool {
+        self.is_finite() || self.what.kind == TaskKind::Request
     }
 
     pub(super) fn what(&self) -> &What {
@@ -287,6 +360,7 @@ impl Entry {
             task: runs_in.and_then(|runs_in| Some(runs_in.task?.to_string())),
             thread,
             polls: self.polls.load(Ordering::Relaxed),
+            request: self.flight.as_ref().map(Flight::view),
         }
     }
 

@@ -1,9 +1,10 @@
 //! What an owned future or closure tells its owner of itself.
 
 use super::entry::{Entry, What};
+use super::flight::{Flight, Line};
 use super::tracker::Tracker;
 use crate::context::Carrier;
-use crate::error::{Panicked, TaskKind};
+use crate::error::{Panicked, Place, TaskKind};
 use crate::owner::{Owner, OwnerId, Task};
 use std::any::{Any, type_name};
 use std::cell::Cell;
@@ -101,6 +102,36 @@ impl Tracked {
         }
     }
 
+    /// A request that is handled: work of its own wherever it is polled, be it in a task of its owner's.
+    pub(crate) fn request<F>(carrier: &Carrier, at: Place, line: Line) -> Self {
+        Self::flight::<F>(TaskKind::Request, carrier, at, line)
+    }
+
+    /// A request that is sent, and that nobody polls here.
+    pub(crate) fn sent<F>(carrier: &Carrier, at: Place, line: Line) -> Self {
+        let mut tracked = Self::flight::<F>(TaskKind::Call, carrier, at, line);
+        tracked.rests();
+        tracked
+    }
+
+    fn flight<F>(kind: TaskKind, carrier: &Carrier, at: Place, line: Line) -> Self {
+        let Some(owner) = carrier.owner() else {
+            return Self(State::Untracked);
+        };
+        let what = What {
+            kind,
+            name: type_name::<F>(),
+            actor: None,
+            place: at,
+            may_be_ended: true,
+        };
+        Self(State::Live(Live::new(
+            owner.clone(),
+            what,
+            Some(Flight::starts(line)),
+        )))
+    }
+
     /// A closure that runs from now until this is dropped.
     pub(super) fn entered(carrier: &Carrier, at: &'static Location<'static>) -> Self {
         // Its type is not known here, and it is called by name nowhere.
@@ -114,7 +145,7 @@ impl Tracked {
 
     fn spawned(carrier: &Carrier, what: What) -> Self {
         match carrier.owner() {
-            Some(owner) => Self(State::Live(Live::new(owner.clone(), what))),
+            Some(owner) => Self(State::Live(Live::new(owner.clone(), what, None))),
             None => Self(State::Untracked),
         }
     }
@@ -128,7 +159,7 @@ impl Tracked {
                     actor: Some(actor),
                     ..*live.entry.what()
                 };
-                *live = Live::new(live.owner.clone(), what);
+                *live = Live::new(live.owner.clone(), what, None);
             }
             State::Untracked | State::Root(_) => {}
         }
@@ -136,12 +167,12 @@ impl Tracked {
 
     /// Whether its owner has ended, and it is to end now, as a task of its own can.
     #[inline]
-    pub(super) fn is_aborted(&self) -> bool {
+    pub(crate) fn is_aborted(&self) -> bool {
         matches!(&self.0, State::Live(live) if live.entry.is_aborted())
     }
 
     /// Ends the task that polls it, as its test has ended; to be called when it has been dropped.
-    pub(super) fn abort(&mut self) -> ! {
+    pub(crate) fn abort(&mut self) -> ! {
         let State::Live(live) = std::mem::replace(&mut self.0, State::Untracked) else {
             unreachable!("only what is tracked is aborted: heirloom's bug")
         };
@@ -156,7 +187,7 @@ impl Tracked {
 
     /// Polls it, through a waker that tells when it is woken.
     #[inline]
-    pub(super) fn poll<R>(
+    pub(crate) fn poll<R>(
         &mut self,
         carrier: &Carrier,
         cx: &mut Context<'_>,
@@ -188,8 +219,14 @@ impl Tracked {
     /// Before the first poll or call: what is part of work that is tracked needs no tracking of its own.
     #[inline]
     fn begin(&mut self, carrier: &Carrier) {
-        let owner = match &self.0 {
-            State::Live(live) if !live.begun => live.owner.id(),
+        let owner = match &mut self.0 {
+            State::Live(live) if live.begun => return,
+            State::Live(live) if live.entry.what().kind == TaskKind::Request => {
+                live.begun = true;
+                live.entry.begins(false);
+                return;
+            }
+            State::Live(live) => live.owner.id(),
             State::Called(_) => match carrier.owner() {
                 Some(owner) => owner.id(),
                 None => return,
@@ -203,11 +240,49 @@ impl Tracked {
             return;
         }
         if let (State::Called(what), Some(owner)) = (&self.0, carrier.owner()) {
-            self.0 = State::Live(Live::new(owner.clone(), *what));
+            self.0 = State::Live(Live::new(owner.clone(), *what, None));
         }
         if let State::Live(live) = &mut self.0 {
             live.begun = true;
             live.entry.begins(around.is_none());
+        }
+    }
+}
+
+/// Requests.
+#[cfg_attr(not(feature = "tower"), allow(dead_code, reason = "nobody makes any"))]
+impl Tracked {
+    /// Runs a part of it now: its panic is its owner's to know.
+    pub(crate) fn run<R>(&mut self, carrier: &Carrier, run: impl FnOnce() -> R) -> R {
+        self.begin(carrier);
+        match &self.0 {
+            State::Live(live) => {
+                live.entry.runs();
+                live.watched(run)
+            }
+            _ => run(),
+        }
+    }
+
+    /// Its client is gone.
+    pub(crate) fn lands(&self) {
+        if let State::Live(live) = &self.0 {
+            live.entry.lands();
+        }
+    }
+
+    /// Its response's head is there, and its body is to follow.
+    pub(crate) fn streams(&self) {
+        if let State::Live(live) = &self.0 {
+            live.entry.streams();
+        }
+    }
+
+    /// It does nothing until it is polled, and nobody has to be woken for that.
+    pub(crate) fn rests(&mut self) {
+        if let State::Live(live) = &mut self.0 {
+            live.entry.rests();
+            live.woken = None;
         }
     }
 }
@@ -250,8 +325,8 @@ impl What {
 }
 
 impl Live {
-    fn new(owner: Owner, what: What) -> Self {
-        let entry = owner.work::<Tracker>().enters(what);
+    fn new(owner: Owner, what: What, flight: Option<Flight>) -> Self {
+        let entry = owner.work::<Tracker>().enters(what, flight);
         Self {
             waker: Waker::from(Arc::clone(&entry)),
             entry,

@@ -2,6 +2,7 @@
 
 use super::count::{Count, Moment};
 use super::entry::{Entry, What};
+use super::flight::Flight;
 use super::rest::Rest;
 use super::thread::ThreadId;
 use crate::error::{Panicked, Place, TaskState, TaskView};
@@ -40,12 +41,13 @@ pub(super) type Awake = HashMap<ThreadId, Duration>;
 
 impl Tracker {
     /// A new piece of work, which counts from now on.
-    pub(super) fn enters(&self, what: What) -> Arc<Entry> {
+    pub(super) fn enters(&self, what: What, flight: Option<Flight>) -> Arc<Entry> {
         let mut work = self.lock();
         work.begun += 1;
         work.last = Some(what.place);
         let slot = work.free.pop().unwrap_or(work.slots.len());
-        let entry = Arc::new(Entry::new(what, slot, work.begun, Arc::clone(&self.count)));
+        let count = Arc::clone(&self.count);
+        let entry = Arc::new(Entry::new(what, flight, slot, work.begun, count));
         if slot == work.slots.len() {
             work.slots.push(None);
         }
@@ -95,8 +97,10 @@ impl Tracker {
         let lasts = |entry: &Entry| entry.number <= begun;
         let mut busy = self.views(|entry| lasts(entry) && (entry.is_busy() || polled(entry)));
         for view in &mut busy {
+            let in_flight = view.request.as_ref().is_some_and(|it| it.in_flight);
             // Seen between two polls, or just before it ended.
             match view.state {
+                TaskState::Parked if in_flight => {}
                 TaskState::Parked => view.state = TaskState::Woken,
                 TaskState::Done => view.state = TaskState::Running,
                 _ => {}
@@ -207,7 +211,7 @@ impl Tracker {
     /// may know them; what they ask of the owner's sessions is refused.
     pub(crate) fn abort_all(&self) {
         let entries = self.entries();
-        for entry in entries.iter().filter(|entry| entry.is_finite()) {
+        for entry in entries.iter().filter(|entry| entry.hears_of_the_end()) {
             entry.abort();
         }
     }
@@ -216,7 +220,7 @@ impl Tracker {
     pub(crate) fn wait_until_finished(&self, deadline: Instant) -> bool {
         let mut work = self.lock();
         work.waiting = true;
-        while work.slots.iter().flatten().any(|entry| entry.is_finite()) {
+        while work.slots.iter().flatten().any(|entry| entry.is_to_end()) {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return false;

@@ -1,0 +1,169 @@
+//! The body of a response: polled and dropped as its request's owner.
+
+use crate::context::Carrier;
+use crate::task::Tracked;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+pin_project! {
+    /// The body of a response that went through a [`SandboxLayer`](super::SandboxLayer): that of the handler, or a refusal.
+    ///
+    /// While its reader is slow, or nothing is to be sent, it waits, so it keeps no test from settling. At its owner's end it
+    /// is dropped, and its connection is closed.
+    pub struct SandboxBody<B> {
+        #[pin]
+        kind: Kind<B>,
+    }
+}
+
+pin_project! {
+    #[project = KindPinned]
+    enum Kind<B> {
+        Straight { #[pin] body: B },
+        Owned { #[pin] body: OwnedBody<B> },
+        Refusal { text: Option<String> },
+    }
+}
+
+pin_project! {
+    struct OwnedBody<B> {
+        // `None` once it is at its end, or while it is being dropped.
+        #[pin]
+        body: Option<B>,
+        carrier: Carrier,
+        // Dropped last: until then the work is not over.
+        tracked: Tracked,
+    }
+
+    impl<B> PinnedDrop for OwnedBody<B> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            if this.body.is_some() {
+                let _entered = this.carrier.enter();
+                this.body.set(None);
+            }
+        }
+    }
+}
+
+impl<B> SandboxBody<B> {
+    pub(super) fn straight(body: B) -> Self {
+        let kind = Kind::Straight { body };
+        Self { kind }
+    }
+
+    pub(super) fn refusal(text: String) -> Self {
+        let kind = Kind::Refusal { text: Some(text) };
+        Self { kind }
+    }
+
+    /// Goes on with what its request's handler was.
+    pub(super) fn owned(body: B, carrier: Carrier, mut tracked: Tracked) -> Self {
+        tracked.streams();
+        // Nobody may ever read it.
+        tracked.rests();
+        let body = OwnedBody {
+            body: Some(body),
+            carrier,
+            tracked,
+        };
+        let kind = Kind::Owned { body };
+        Self { kind }
+    }
+}
+
+impl<B> Body for SandboxBody<B>
+where
+    B: Body,
+    B::Data: From<String>,
+{
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        match self.project().kind.project() {
+            KindPinned::Straight { body } => body.poll_frame(cx),
+            KindPinned::Owned { body } => body.poll_frame(cx),
+            KindPinned::Refusal { text } => {
+                let data = text.take().map(|text| Frame::data(text.into()));
+                Poll::Ready(data.map(Ok))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::Straight { body } => body.is_end_stream(),
+            Kind::Owned { body } => body.body.as_ref().is_none_or(Body::is_end_stream),
+            Kind::Refusal { text } => text.is_none(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Straight { body } => body.size_hint(),
+            Kind::Owned { body } => {
+                let none = || SizeHint::with_exact(0);
+                body.body.as_ref().map_or_else(none, Body::size_hint)
+            }
+            Kind::Refusal { text } => {
+                let length = text.as_ref().map_or(0, String::len);
+                SizeHint::with_exact(length.try_into().unwrap_or(u64::MAX))
+            }
+        }
+    }
+}
+
+type Polled<B> = Poll<Option<Result<Frame<<B as Body>::Data>, <B as Body>::Error>>>;
+
+impl<B: Body> OwnedBody<B> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled<B> {
+        let mut this = self.project();
+        if this.body.is_none() {
+            return Poll::Ready(None);
+        }
+        let _entered = this.carrier.enter();
+        if this.tracked.is_aborted() {
+            this.body.set(None);
+            if cfg!(panic = "unwind") {
+                // What was sent so far must not look like all of it.
+                this.tracked.abort();
+            }
+            *this.tracked = Tracked::default();
+            return Poll::Ready(None);
+        }
+        let mut body = this.body.as_mut();
+        let polled = this.tracked.poll(this.carrier, cx, |cx| {
+            let Some(running) = body.as_mut().as_pin_mut() else {
+                return Poll::Ready(None);
+            };
+            let polled = running.poll_frame(cx);
+            if matches!(polled, Poll::Ready(None)) {
+                body.set(None);
+            }
+            polled
+        });
+        match &polled {
+            Poll::Pending => {}
+            Poll::Ready(Some(_)) => this.tracked.rests(),
+            Poll::Ready(None) => *this.tracked = Tracked::default(),
+        }
+        polled
+    }
+}
+
+impl<B> fmt::Debug for SandboxBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match &self.kind {
+            Kind::Straight { .. } => "SandboxBody(nobody's)",
+            Kind::Owned { .. } => "SandboxBody(owned)",
+            Kind::Refusal { .. } => "SandboxBody(refusal)",
+        })
+    }
+}
