@@ -69,6 +69,8 @@ mod sandbox {
     };
     pub use crate::harness::{BoxError, Drain, FromSandbox, Outcome, Sandbox, Test};
     #[cfg(feature = "_database")]
+    pub use crate::harness::Env;
+    #[cfg(feature = "_database")]
     pub use crate::isolation::{Isolation, IsolationLevel, Kept};
     pub use crate::jobs::{DrainQueue, Drained, FailedJob, drain_queue};
     #[cfg(feature = "_database")]
