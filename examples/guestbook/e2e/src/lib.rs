@@ -10,5 +10,5 @@ mod slow;
 
 pub use browser::Browser;
 pub use server::address;
-pub use site::{Site, TestResult};
+pub use site::{Site, TestResult, email};
 pub use slow::Gate;

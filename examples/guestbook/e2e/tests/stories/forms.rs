@@ -1,6 +1,6 @@
 //! People fill in the page's forms.
 
-use guestbook_e2e::{Site, TestResult};
+use guestbook_e2e::{Site, TestResult, email};
 use heirloom::{Sandbox, sandboxed};
 
 #[sandboxed]
@@ -8,13 +8,11 @@ async fn a_person_signs_up_and_signs_the_book(site: Site, sandbox: Sandbox) -> T
     let browser = site.browser().await?;
     browser.open("/").await?;
     assert_eq!(browser.text("#total").await?, "0 entries");
-    let ada = [("name", "Ada"), ("email", "ada@example.org")];
+    let email = email("Ada");
+    let ada = [("name", "Ada"), ("email", &email)];
     browser.fill("/sign-up", &ada).await?;
     assert_eq!(browser.text(".said").await?, "Welcome! Now sign the book.");
-    let entry = [
-        ("email", "ada@example.org"),
-        ("text", "What a lovely engine!"),
-    ];
+    let entry = [("email", &*email), ("text", "What a lovely engine!")];
     browser.fill("/sign", &entry).await?;
     assert_eq!(browser.text(".said").await?, "Thank you for your entry.");
     assert_eq!(browser.text("#total").await?, "1 entry");
@@ -70,7 +68,7 @@ async fn without_javascript_the_page_works_as_well(site: Site) -> TestResult {
     browser.run_no_scripts().await?;
     site.guest("Ada").await?;
     browser.open("/").await?;
-    let entry = [("email", "ada@example.org"), ("text", "By hand.")];
+    let entry = [("email", &*email("Ada")), ("text", "By hand.")];
     browser.fill("/sign", &entry).await?;
     browser.sees("By hand.").await?;
     assert_eq!(browser.text("#total").await?, "1 entry");

@@ -1,7 +1,7 @@
 //! The live list: what one tab signs appears in the others.
 
 use guestbook::Guestbook;
-use guestbook_e2e::{Site, TestResult};
+use guestbook_e2e::{Site, TestResult, email};
 use heirloom::{BoxError, Sandbox, owned_task, sandboxed};
 use std::net::SocketAddr;
 use tokio::net::TcpListener;
@@ -21,7 +21,7 @@ async fn what_one_tab_signs_appears_in_the_other_without_a_reload(site: Site) ->
     let writer = browser.new_window(true).await?.handle;
     browser.switch_to_window(writer).await?;
     browser.open("/").await?;
-    let entry = [("email", "ada@example.org"), ("text", "From another tab")];
+    let entry = [("email", &*email("Ada")), ("text", "From another tab")];
     browser.fill("/sign", &entry).await?;
 
     browser.switch_to_window(reader).await?;

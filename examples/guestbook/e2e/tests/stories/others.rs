@@ -11,31 +11,33 @@ async fn browsers_of_three_owners_each_see_their_own_book_live(
 ) -> TestResult {
     let second = Owner::start("the second").repo(&REPO).await?;
     let third = Owner::start("the third").repo(&REPO).await?;
-    let owners: [&Owner; 3] = [sandbox.owner(), &second, &third];
     let (one, two, three) = tokio::try_join!(
-        site.browser_of(owners[0]),
-        site.browser_of(owners[1]),
-        site.browser_of(owners[2]),
+        site.browser(),
+        site.browser_of(&second),
+        site.browser_of(&third),
     )?;
-    for (owner, browser) in owners.into_iter().zip([&one, &two, &three]) {
+    let books = [
+        ("one", sandbox.owner(), &one),
+        ("two", &*second, &two),
+        ("three", &*third, &three),
+    ];
+    for (_, owner, browser) in books {
         site.guest("Ada").owned_by(owner).await?;
         browser.open("/").await?;
-        browser.is_live().await?;
     }
-    // Each signs in the page; the same browser is told of it live once it follows again.
-    for (name, browser) in [("one", &one), ("two", &two), ("three", &three)] {
-        let entry = [("email", "ada@example.org"), ("text", name)];
+    // Each signs in the page, and then, while all three follow their books, somewhere else.
+    for (name, owner, browser) in books {
+        let email = format!("{}@example.org", owner.scoped_name("Ada"));
+        let entry = [("email", email.as_str()), ("text", name)];
         browser.fill("/sign", &entry).await?;
         browser.is_live().await?;
     }
-    for (n, owner) in owners.into_iter().enumerate() {
-        site.sign(&format!("live {n}")).owned_by(owner).await?;
+    for (name, owner, _) in books {
+        let live = format!("{name} again");
+        site.sign(&live).owned_by(owner).await?;
     }
-    for (n, (name, browser)) in [("one", &one), ("two", &two), ("three", &three)]
-        .into_iter()
-        .enumerate()
-    {
-        let live = format!("live {n}");
+    for (name, _, browser) in books {
+        let live = format!("{name} again");
         browser.sees(&live).await?;
         assert_eq!(browser.entries().await?, [live.as_str(), name]);
         assert_eq!(browser.text("#total").await?, "2 entries");

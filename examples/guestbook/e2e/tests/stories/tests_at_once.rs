@@ -1,6 +1,6 @@
-//! Tests beside each other, each with a browser of its own: the same names, the same e-mails, the same page.
+//! Tests beside each other, each with a browser of its own: the same names, the same texts, the same page.
 
-use guestbook_e2e::{Site, TestResult};
+use guestbook_e2e::{Site, TestResult, email};
 use heirloom::sandboxed;
 use rstest::rstest;
 
@@ -12,11 +12,12 @@ async fn every_test_has_the_whole_site_to_itself(
 ) -> TestResult {
     let browser = site.browser().await?;
     browser.open("/").await?;
-    let ada = [("name", "Ada"), ("email", "ada@example.org")];
+    let email = email("Ada");
+    let ada = [("name", "Ada"), ("email", &email)];
     browser.fill("/sign-up", &ada).await?;
     for n in 1..=entries {
         let text = format!("{n} of {entries}");
-        let entry = [("email", "ada@example.org"), ("text", text.as_str())];
+        let entry = [("email", &*email), ("text", &*text)];
         browser.fill("/sign", &entry).await?;
         browser.is_live().await?;
     }
