@@ -105,7 +105,7 @@ where
     }
 
     fn call(&mut self, task: Task<Args>) -> OwnedJobFuture<S::Future> {
-        let job = match restored(&mut self.inner, task) {
+        let job = match restored(&mut self.inner, task).map_err(AbortError::new) {
             Ok(job) => Job::Runs { job },
             Err(error) => Job::Refused { error: Some(error) },
         };
@@ -143,7 +143,7 @@ pin_project! {
         },
         Refused {
             // `None` once it was told.
-            error: Option<Error>,
+            error: Option<AbortError>,
         },
     }
 }
@@ -160,7 +160,7 @@ where
             Projected::Runs { job } => job.poll(cx).map_err(Into::into),
             Projected::Refused { error } => {
                 let error = error.take().expect("it is not polled again after its end");
-                Poll::Ready(Err(AbortError::new(error).into()))
+                Poll::Ready(Err(error.into()))
             }
         }
     }
