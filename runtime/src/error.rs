@@ -51,6 +51,20 @@ pub enum Error {
         repo: &'static str,
     },
 
+    /// Sessions cannot be handed out over HTTP here.
+    #[cfg(feature = "axum")]
+    #[error("there is no `sandbox_routes({path:?})`, asked for at {at}: {why}\n\n  help: {help}")]
+    NoSandboxRoutes {
+        /// Where they were to be found.
+        path: String,
+        /// Where that is written.
+        at: &'static std::panic::Location<'static>,
+        /// Why not.
+        why: String,
+        /// What to do.
+        help: &'static str,
+    },
+
     /// Nobody owns the code that used the repo.
     #[cfg(feature = "sandbox")]
     #[error("nobody owns this use of {subject}\n\n{trail}")]

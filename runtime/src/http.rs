@@ -4,6 +4,7 @@
 //! that only this run of that test has: in the user agent, `Mozilla/5.0 … heirloom/0f3c…`, because that survives everything,
 //! the handshake of a WebSocket included; in a header of its own; or in W3C `baggage`, from service to service.
 //! [`SandboxLayer`] reads it on every request and runs the handler as that owner. [`TokenLayer`] puts it on what is sent.
+//! With the feature `axum`, `sandbox_routes` hands out sessions to suites that are not written in Rust.
 //!
 //! Without the `sandbox` feature both are there and do nothing: `Layer<S, Service = S>`.
 
@@ -21,6 +22,11 @@ mod plain;
 mod refusal;
 #[cfg(feature = "sandbox")]
 mod request;
+#[cfg(all(feature = "axum", feature = "sandbox", feature = "_database"))]
+mod routes;
+#[cfg(all(feature = "axum", not(all(feature = "sandbox", feature = "_database"))))]
+#[path = "http/routes_plain.rs"]
+mod routes;
 #[cfg(feature = "sandbox")]
 mod service;
 
@@ -34,3 +40,5 @@ pub use self::{
 };
 #[cfg(not(feature = "sandbox"))]
 pub use plain::{SandboxLayer, TokenLayer};
+#[cfg(feature = "axum")]
+pub use routes::{SandboxRoutes, sandbox_routes};

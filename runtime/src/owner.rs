@@ -162,6 +162,12 @@ impl Owner {
         self.0.clock.ran()
     }
 
+    /// How long nobody outside has named it by its token; from its start, if nobody has.
+    #[cfg(all(feature = "axum", feature = "_database"))]
+    pub(crate) fn idle(&self) -> Duration {
+        self.0.clock.idle()
+    }
+
     /// No new use of its sessions from now on. `by` is who asked for it, if not the test itself.
     pub(crate) fn close(&self, at: Place, by: Option<Asker>) {
         self.0.clock.close(at, by);

@@ -43,7 +43,7 @@ impl Owner {
     }
 
     /// Its sessions, as they are now.
-    pub(super) fn sessions(&self) -> Vec<SessionView> {
+    pub(crate) fn sessions(&self) -> Vec<SessionView> {
         let attached = self.0.slots.sessions.get();
         attached.map_or_else(Vec::new, |attached| attached.sessions())
     }

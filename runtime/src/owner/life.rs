@@ -2,7 +2,7 @@
 
 use crate::error::{Asker, Place};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Where an owner is in its life.
@@ -22,6 +22,8 @@ pub(super) struct Clock {
     life: AtomicU8,
     started: Instant,
     ending: OnceLock<Ending>,
+    /// When somebody named it by its token last, in milliseconds from its start.
+    named: AtomicU64,
 }
 
 /// How an owner began to end.
@@ -39,6 +41,7 @@ impl Clock {
             life: AtomicU8::new(Life::Running as u8),
             started: Instant::now(),
             ending: OnceLock::new(),
+            named: AtomicU64::new(0),
         }
     }
 
@@ -67,6 +70,19 @@ impl Clock {
     /// How it began to end. `None` while it runs.
     pub(super) fn ending(&self) -> Option<&Ending> {
         self.ending.get()
+    }
+
+    /// Somebody names it by its token now.
+    pub(super) fn is_named(&self) {
+        let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.named.fetch_max(now, Ordering::Relaxed);
+    }
+
+    /// How long nobody has named it by its token, or for how long it has been there at all.
+    #[cfg(all(feature = "axum", feature = "_database"))]
+    pub(super) fn idle(&self) -> Duration {
+        let named = Duration::from_millis(self.named.load(Ordering::Relaxed));
+        self.started.elapsed().saturating_sub(named)
     }
 
     /// How long it has been running, or ran.

@@ -100,6 +100,7 @@ impl Owner {
             Some(Known::Running(owner)) => {
                 let owner = owner.clone();
                 drop(tokens);
+                owner.0.clock.is_named();
                 return owner
                     .require_running(Subject::Token, Some(at))
                     .map(|()| owner);

@@ -42,9 +42,14 @@ impl Owner {
     /// package's `Cargo.toml`, where cargo says which that is.
     #[track_caller]
     pub fn start(name: impl Into<String>) -> StartOwner {
+        Self::start_at(name, Location::caller().into())
+    }
+
+    /// The same, for somebody who wrote that there.
+    pub(crate) fn start_at(name: impl Into<String>, at: Place) -> StartOwner {
         StartOwner {
             name: name.into(),
-            at: Location::caller().into(),
+            at,
             terms: Terms::default(),
             repos: Vec::new(),
         }
@@ -210,7 +215,7 @@ impl StartedOwner {
         self.stop_by(by)
     }
 
-    pub(super) async fn stop_by(mut self, by: Asker) -> Result<(), Error> {
+    pub(crate) async fn stop_by(mut self, by: Asker) -> Result<(), Error> {
         let place = by.place.unwrap_or(self.at);
         self.owner.close(place, Some(by));
         task::abort(&self.owner, PATIENCE).await;

@@ -1,0 +1,230 @@
+//! Answers the requests at the routes: opens, shows and ends sessions.
+
+use super::sessions::{Refusal, Session, Sessions};
+use super::tokens::{Tokens, user_agent};
+use super::visitor;
+use super::wish::{HELP, LARGEST, Wish};
+use crate::context;
+use crate::error::{SessionView, with_causes};
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header, request};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What the handlers know.
+pub(super) struct Shared {
+    pub(super) sessions: Arc<Sessions>,
+    pub(super) tokens: Tokens,
+    pub(super) remote: bool,
+}
+
+/// Opens a session.
+pub(super) async fn open(
+    State(shared): State<Arc<Shared>>,
+    request: Request,
+) -> Result<Answer, Answer> {
+    let (parts, body) = request.into_parts();
+    shared.check(&parts)?;
+    let wish = shared.wish(body).await?;
+    let session = shared.sessions.open(wish).await.map_err(refused)?;
+    let accept = parts.headers.get(header::ACCEPT);
+    let wants_text = accept.is_some_and(|accept| accept.as_bytes().starts_with(b"text/plain"));
+    if wants_text {
+        let suffix = user_agent(&session.owner);
+        return Ok(Answer::text(StatusCode::CREATED, suffix));
+    }
+    let opened = shared.opened(&session);
+    Ok(Answer::json(StatusCode::CREATED, &opened))
+}
+
+/// Shows a session.
+pub(super) async fn show(
+    State(shared): State<Arc<Shared>>,
+    request: Request,
+) -> Result<Answer, Answer> {
+    let session = shared.session_of(&request.into_parts().0)?;
+    Ok(Answer::json(StatusCode::OK, &view(&session)))
+}
+
+/// Ends a session.
+pub(super) async fn end(
+    State(shared): State<Arc<Shared>>,
+    request: Request,
+) -> Result<Answer, Answer> {
+    let session = shared.session_of(&request.into_parts().0)?;
+    if context::current().as_ref() == Some(&session.owner) {
+        return Err(Answer::text(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "this request runs as the session that it is to end\n\n  help: put the routes beside `SandboxLayer`, not into it: \
+             `app.layer(SandboxLayer::new()).merge(sessions)`",
+        ));
+    }
+    let name = session.owner.name();
+    match session.end().await {
+        Some(Ok(())) => Ok(Answer::text(
+            StatusCode::OK,
+            format!("the session `{name}` has ended, and everything in it is rolled back"),
+        )),
+        Some(Err(error)) => Err(Answer::text(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            with_causes(&error),
+        )),
+        None => Err(Answer::text(
+            StatusCode::GONE,
+            format!("the session `{name}` is being ended already"),
+        )),
+    }
+}
+
+impl Shared {
+    fn check(&self, parts: &request::Parts) -> Result<(), Answer> {
+        let checked = if self.remote {
+            visitor::check_remote(parts)
+        } else {
+            visitor::check(parts)
+        };
+        checked.map_err(|why| {
+            let help = "sessions are for what runs on this machine; where another is yours, `sandbox_routes(..).allow_remote()`";
+            Answer::text(
+                StatusCode::FORBIDDEN,
+                format!("this request is refused: {why}\n\n  help: {help}"),
+            )
+        })
+    }
+
+    async fn wish(&self, body: Body) -> Result<Wish, Answer> {
+        let wrong =
+            |why: String| Answer::text(StatusCode::BAD_REQUEST, format!("{why}\n\n  help: {HELP}"));
+        let body = to_bytes(body, LARGEST).await.map_err(|_| {
+            wrong(format!(
+                "the body is longer than {LARGEST} bytes, or broke off"
+            ))
+        })?;
+        Wish::read(&body, self.sessions.rules.timeout).map_err(wrong)
+    }
+
+    /// The session that a request names.
+    fn session_of(&self, parts: &request::Parts) -> Result<Arc<Session>, Answer> {
+        self.check(parts)?;
+        let owner = self.tokens.owner_in(&parts.headers);
+        let owner = owner.map_err(|refused| Answer::text(refused.status(), refused.to_string()))?;
+        let owner = owner.ok_or_else(|| {
+            let name = self.tokens.name();
+            Answer::text(
+                StatusCode::BAD_REQUEST,
+                format!(
+                    "which session? there is no token in the header `{name}`\n\n  help: send what `POST` has answered as `header`"
+                ),
+            )
+        })?;
+        self.sessions.of(&owner).ok_or_else(|| {
+            Answer::text(
+                StatusCode::FORBIDDEN,
+                format!("`{owner}` is not a session of these routes, and ends by itself"),
+            )
+        })
+    }
+
+    fn opened(&self, session: &Session) -> Value {
+        let owner = &session.owner;
+        json!({
+            "name": owner.name(),
+            "token": owner.token().to_string(),
+            "user_agent": user_agent(owner),
+            "header": { "name": self.tokens.name().as_str(), "value": self.tokens.value(owner) },
+            "expires_in_ms": millis(session.left()),
+            "sliding": session.sliding,
+        })
+    }
+}
+
+fn refused(refusal: Refusal) -> Answer {
+    let full = |why: String| Answer {
+        again: true,
+        ..Answer::text(StatusCode::SERVICE_UNAVAILABLE, why)
+    };
+    match refusal {
+        Refusal::Full { limit } => full(format!(
+            "there are {limit} sessions, as many as there may be\n\n  help: end those that are done with `DELETE`, or allow more: \
+             `sandbox_routes(..).limit(..)`"
+        )),
+        Refusal::Late(waited) => full(format!(
+            "the database gave no session within {waited:?}\n\n  help: end those that are done with `DELETE`, or open fewer at once"
+        )),
+        Refusal::Failed(error) => {
+            Answer::text(StatusCode::INTERNAL_SERVER_ERROR, with_causes(&error))
+        }
+    }
+}
+
+fn view(session: &Session) -> Value {
+    let sessions = session.owner.sessions();
+    json!({
+        "name": session.owner.name(),
+        "age_ms": millis(session.age()),
+        "expires_in_ms": millis(session.left()),
+        "sliding": session.sliding,
+        "sessions": sessions.iter().map(view_of).collect::<Vec<_>>(),
+    })
+}
+
+fn view_of(session: &SessionView) -> Value {
+    json!({
+        "repo": session.repo,
+        "database": session.database,
+        "state": session.state,
+        "held_ms": millis(session.held),
+        "users": session.users,
+    })
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What a client is told.
+#[derive(Debug)]
+pub(super) struct Answer {
+    status: StatusCode,
+    kind: &'static str,
+    body: String,
+    /// Whether it may go well in a moment.
+    again: bool,
+}
+
+impl Answer {
+    fn text(status: StatusCode, text: impl Into<String>) -> Self {
+        Self {
+            status,
+            kind: "text/plain; charset=utf-8",
+            body: text.into(),
+            again: false,
+        }
+    }
+
+    fn json(status: StatusCode, value: &Value) -> Self {
+        Self {
+            kind: "application/json",
+            ..Self::text(status, value.to_string())
+        }
+    }
+}
+
+/// Nothing of it is to be kept by anybody on the way.
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        let headers = [
+            (header::CONTENT_TYPE, self.kind),
+            (header::CACHE_CONTROL, "no-store"),
+        ];
+        let mut response = (self.status, headers, self.body).into_response();
+        if self.again {
+            let soon = HeaderValue::from_static("1");
+            response.headers_mut().insert(header::RETRY_AFTER, soon);
+        }
+        response
+    }
+}
