@@ -51,6 +51,11 @@ pub fn fuzz_frames(bytes: &[u8]) {
     crate::isolation::fuzz::frames(bytes);
 }
 
+#[cfg(all(fuzzing, feature = "sandbox", feature = "tower"))]
+pub fn fuzz_header(bytes: &[u8]) {
+    crate::http::header::fuzz(bytes);
+}
+
 #[cfg(all(fuzzing, feature = "sandbox", feature = "postgres"))]
 pub fn fuzz_sql(bytes: &[u8]) {
     crate::isolation::fuzz::query(bytes);

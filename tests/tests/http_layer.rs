@@ -13,9 +13,9 @@ use axum::response::IntoResponse;
 use axum::routing::{get as on_get, post};
 use futures_util::{StreamExt as _, stream};
 use heirloom::http::{SandboxLayer, owner_of};
-use heirloom::{Owner, Repo, Sandbox, owned_task, sandboxed};
+use heirloom::{Owner, Repo, Sandbox, StartedOwner, owned_task, sandboxed};
 use heirloom_tests::{count, insert, nobodys};
-use http::{Client, get, serve, text_of, with};
+use http::{Client, get, serve, text_of};
 use sqlx::Sqlite;
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -107,11 +107,9 @@ fn post_to(path: &str, owner: &Owner) -> Request<Body> {
     request
 }
 
-/// Another running owner, on the runtime of nobody.
-fn another(name: &str) -> heirloom::StartedOwner {
-    let name = name.to_owned();
-    let starts = async move { Owner::start(&name).repo(&REPO).await };
-    nobodys().block_on(starts).unwrap()
+/// Another running owner.
+async fn another(name: &str) -> StartedOwner {
+    Owner::start(name).repo(&REPO).await.unwrap()
 }
 
 // PE-1
@@ -190,19 +188,19 @@ fn a_token_that_was_written_into_headers_is_read_again(owner: Owner) {
 
 #[sandboxed]
 async fn one_connection_serves_two_owners_in_turn(owner: Owner) -> sqlx::Result<()> {
-    let second = another("second");
+    let second = another("second").await;
     let mut client = Client::connect(*SERVER).await;
     for round in 1..=5 {
-        for (whose, prefix) in [(&owner, "a"), (second.owner(), "b")] {
+        for (whose, prefix) in [(&owner, "a"), (&*second, "b")] {
             let path = format!("/sign-up/{prefix}{round}");
             assert_eq!(client.ask(post_to(&path, whose)).await.0, StatusCode::OK);
         }
-        let seen = client.ask(get("/extracted", Some(second.owner()))).await.1;
+        let seen = client.ask(get("/extracted", Some(&second))).await.1;
         assert_eq!(seen, format!("second has {round}"));
         assert_eq!(client.ask(get("/who", None)).await.1, "nobody");
     }
     assert_eq!(count(&REPO).await?, 5);
-    nobodys().block_on(second.stop()).unwrap();
+    second.stop().await.unwrap();
     Ok(())
 }
 
@@ -276,37 +274,37 @@ async fn a_handler_that_panics_closes_the_connection_and_its_owner_hears_of_it(s
 #[sandboxed]
 async fn a_router_is_asked_in_process_with_a_token_and_without(owner: Owner) -> sqlx::Result<()> {
     insert(&REPO, "ada@example.org").await?;
-    let second = another("in_process");
+    let second = another("in_process").await;
     let app = app().layer(SandboxLayer::new());
     let ask = async |request| text_of(app.clone().oneshot(request).await.unwrap()).await.1;
     // In the test's own task nobody has to be named.
     assert_eq!(ask(get("/who", None)).await, owner.name());
     assert_eq!(ask(get("/lines", Some(&owner))).await.lines().count(), 3);
-    let seen = ask(get("/extracted", Some(second.owner()))).await;
+    let seen = ask(get("/extracted", Some(&second))).await;
     assert_eq!(seen, "in_process has 0");
-    nobodys().block_on(second.stop()).unwrap();
+    second.stop().await.unwrap();
     Ok(())
 }
 
 #[sandboxed]
 async fn a_server_of_one_test_needs_no_token(owner: Owner) -> sqlx::Result<()> {
     insert(&REPO, "ada@example.org").await?;
-    let second = another("visitor");
+    let second = another("visitor").await;
     let address = serve(app().layer(SandboxLayer::of_this_instance()));
     let mut client = Client::connect(address).await;
     let seen = client.ask(get("/extracted", None)).await.1;
     assert_eq!(seen, format!("{} has 1", owner.name()));
     // A token is closer.
-    let seen = client.ask(get("/extracted", Some(second.owner()))).await.1;
+    let seen = client.ask(get("/extracted", Some(&second))).await.1;
     assert_eq!(seen, "visitor has 0");
-    nobodys().block_on(second.stop()).unwrap();
+    second.stop().await.unwrap();
     Ok(())
 }
 
 #[test]
 fn a_server_of_no_test_is_nobodys() {
     let app = app().layer(SandboxLayer::of_this_instance());
-    let response = nobodys().block_on(app.oneshot(with("/who", &Default::default())));
+    let response = nobodys().block_on(app.oneshot(get("/who", None)));
     let text = nobodys().block_on(text_of(response.unwrap()));
     assert_eq!(text.1, "nobody");
 }

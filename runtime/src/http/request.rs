@@ -114,20 +114,16 @@ where
         let polled = running.poll(cx);
         self.polled = false;
         let handled = ready!(polled);
-        Poll::Ready(match (handled, self.running.take()) {
-            (Some(response), Some(running)) => Ok(running.responds(response?)),
-            (_, running) => Ok(gone(running).response::<String>().map(SandboxBody::refusal)),
+        let Some(running) = self.running.take() else {
+            unreachable!("it was polled just now: heirloom's bug");
+        };
+        Poll::Ready(match handled {
+            Some(response) => Ok(running.responds(response?)),
+            None => Ok(running
+                .refused()
+                .response::<String>()
+                .map(SandboxBody::refusal)),
         })
-    }
-}
-
-/// Its owner has ended while it was handled.
-fn gone<F>(running: Option<Running<F>>) -> Refused {
-    let owner = running.as_ref().and_then(|running| running.carrier.owner());
-    let ended = owner.map(|owner| owner.require_running(Subject::Token, None));
-    match ended {
-        Some(Err(error)) => error.into(),
-        _ => unreachable!("only what an ended owner has is ended: heirloom's bug"),
     }
 }
 
@@ -137,6 +133,15 @@ impl<F> Running<F> {
         let carrier = self.carrier.clone();
         let tracked = std::mem::take(&mut self.tracked);
         response.map(|body| SandboxBody::owned(body, carrier, tracked))
+    }
+
+    /// Its owner has ended while it was handled.
+    fn refused(&self) -> Refused {
+        let owner = self.carrier.owner();
+        match owner.map(|owner| owner.require_running(Subject::Token, None)) {
+            Some(Err(ended)) => ended.into(),
+            _ => unreachable!("only what an ended owner has is ended: heirloom's bug"),
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use std::net::SocketAddr;
 use tokio::net::{TcpListener, TcpStream};
 
 /// Serves an application on a runtime that belongs to no test, as a server does that a suite shares.
-pub fn serve(app: Router) -> SocketAddr {
+pub(crate) fn serve(app: Router) -> SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let address = listener.local_addr().unwrap();
@@ -27,30 +27,33 @@ pub fn serve(app: Router) -> SocketAddr {
 }
 
 /// One connection, which is kept.
-pub struct Client(SendRequest<Body>);
+pub(crate) struct Client(SendRequest<Body>);
 
 impl Client {
-    pub async fn connect(address: SocketAddr) -> Self {
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
         let (sender, connection) = handshake(TokioIo::new(stream)).await.unwrap();
         drop(tokio::spawn(connection));
         Self(sender)
     }
 
-    pub async fn send(&mut self, request: Request<Body>) -> hyper::Result<Response<Incoming>> {
+    pub(crate) async fn send(
+        &mut self,
+        request: Request<Body>,
+    ) -> hyper::Result<Response<Incoming>> {
         self.0.ready().await?;
         self.0.send_request(request).await
     }
 
     /// The status and the text of an answer.
-    pub async fn ask(&mut self, request: Request<Body>) -> (StatusCode, String) {
+    pub(crate) async fn ask(&mut self, request: Request<Body>) -> (StatusCode, String) {
         let response = self.send(request).await.unwrap();
         text_of(response).await
     }
 }
 
 /// The status and the text of a response.
-pub async fn text_of<B>(response: Response<B>) -> (StatusCode, String)
+pub(crate) async fn text_of<B>(response: Response<B>) -> (StatusCode, String)
 where
     B: http_body::Body<Data = bytes::Bytes>,
     B::Error: std::fmt::Debug,
@@ -61,12 +64,12 @@ where
 }
 
 /// A GET that brings an owner's token, if there is one.
-pub fn get(path: &str, owner: Option<&Owner>) -> Request<Body> {
+pub(crate) fn get(path: &str, owner: Option<&Owner>) -> Request<Body> {
     with(path, &owner.map(Owner::headers).unwrap_or_default())
 }
 
 /// A GET with these headers.
-pub fn with(path: &str, headers: &HeaderMap) -> Request<Body> {
+pub(crate) fn with(path: &str, headers: &HeaderMap) -> Request<Body> {
     let mut request = Request::get(path)
         .header("host", "localhost")
         .body(Body::empty())
