@@ -232,7 +232,7 @@ async fn a_buffer_around_the_handlers_keeps_each_requests_owner(owner: Owner) ->
 }
 
 #[sandboxed]
-async fn a_request_is_refused_once_its_server_of_one_test_outlives_that(owner: Owner) {
+async fn a_server_that_outlives_its_one_test_refuses_what_comes_then(owner: Owner) {
     let second = another("gone").await;
     let entered = second.enter();
     let layer = SandboxLayer::of_this_instance();
@@ -241,10 +241,8 @@ async fn a_request_is_refused_once_its_server_of_one_test_outlives_that(owner: O
     assert_eq!(client.ask(get("/who", None)).await.1, "gone");
     stop(second).await.unwrap();
     let (status, said) = client.ask(get("/who", None)).await;
-    println!("{status} {said}");
-    let (counted, said) = client.ask(get("/count", None)).await;
-    println!("{counted} {said}");
     assert_eq!(status, StatusCode::GONE, "{said}");
+    assert!(said.contains("`gone`"), "{said}");
     assert_eq!(client.ask(get("/who", Some(&owner))).await.1, owner.name());
 }
 
@@ -360,7 +358,7 @@ async fn clients_that_go_away_at_any_moment_leave_a_sandbox_that_works(
     for number in 0..1000 {
         let slot = Arc::clone(&slots).acquire_owned().await.unwrap();
         let request = get(&format!("/work/{number}"), Some(sandbox.owner()));
-        let patience = Duration::from_micros(random.below(6000));
+        let patience = Duration::from_micros(random.below(30_000));
         clients.push(tokio::spawn(async move {
             let mut client = Client::connect(server).await;
             let answered = tokio::time::timeout(patience, client.ask(request)).await;
