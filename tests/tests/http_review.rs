@@ -15,7 +15,7 @@ use futures_util::{StreamExt as _, stream};
 use heirloom::http::SandboxLayer;
 use heirloom::{Owner, Repo, Sandbox, StartedOwner, owned_task, sandboxed};
 use heirloom_tests::{Random, count, insert, nobodys};
-use http::{Client, get, serve, text_of};
+use http::{Client, get, serve, serve_on, text_of};
 use sqlx::Sqlite;
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -91,6 +91,14 @@ async fn stop(owner: StartedOwner) -> Result<(), heirloom::Error> {
     nobodys().spawn(owner.stop()).await.unwrap()
 }
 
+/// In code that is not annotated, so it is nobody's.
+fn on_a_thread(
+    thread: std::thread::Builder,
+    run: impl FnOnce() + Send + 'static,
+) -> std::thread::JoinHandle<()> {
+    thread.spawn(run).unwrap()
+}
+
 fn post_to(path: &str, owner: &Owner) -> Request<Body> {
     let mut request = get(path, Some(owner));
     *request.method_mut() = ::http::Method::POST;
@@ -125,14 +133,9 @@ async fn what_another_owners_request_spawns_on_a_tests_runtime(owner: Owner) -> 
     let second = another("visitor").await;
     let app = app().layer(SandboxLayer::new());
     for path in ["/spawned-by-hand", "/blocking", "/spawned"] {
-        let said = text_of(
-            app.clone()
-                .oneshot(get(path, Some(&second)))
-                .await
-                .unwrap(),
-        )
-        .await
-        .1;
+        let said = text_of(app.clone().oneshot(get(path, Some(&second))).await.unwrap())
+            .await
+            .1;
         println!("{path}: {said} ({owner})");
     }
     stop(second).await.unwrap();
@@ -193,18 +196,24 @@ async fn two_layers_one_in_the_other_are_one(owner: Owner, sandbox: Sandbox) {
     assert_eq!(client.ask(get("/who", Some(&owner))).await.1, owner.name());
     assert_eq!(client.ask(get("/who", None)).await.1, owner.name());
     let second = another("visitor").await;
-    assert_eq!(client.ask(get("/count", Some(&second))).await.1, "visitor has 0");
+    assert_eq!(
+        client.ask(get("/count", Some(&second))).await.1,
+        "visitor has 0"
+    );
     stop(second).await.unwrap();
     sandbox.settle().await.unwrap();
 }
 
 #[sandboxed]
-async fn a_request_of_one_owner_inside_anothers_ends_with_its_own(owner: Owner) -> sqlx::Result<()> {
+async fn a_request_of_one_owner_inside_anothers_ends_with_its_own(
+    owner: Owner,
+) -> sqlx::Result<()> {
     insert(&REPO, "ada@example.org").await?;
     let second = another("visitor").await;
     let app = app().layer(SandboxLayer::new());
     let inner = get("/count", Some(&second));
-    let entered = heirloom::owned(async move { text_of(app.oneshot(inner).await.unwrap()).await.1 });
+    let entered =
+        heirloom::owned(async move { text_of(app.oneshot(inner).await.unwrap()).await.1 });
     assert_eq!(entered.await, "visitor has 0");
     assert_eq!(whose(), owner.name());
     stop(second).await.unwrap();
@@ -370,10 +379,52 @@ async fn clients_that_go_away_at_any_moment_leave_a_sandbox_that_works(
     for client in clients {
         answered += usize::from(client.await.unwrap());
     }
-    sandbox.settle_within(Duration::from_secs(30)).await.unwrap();
+    sandbox
+        .settle_within(Duration::from_secs(30))
+        .await
+        .unwrap();
     let begun = begun.load(Ordering::SeqCst);
     println!("{answered} answered, {begun} begun");
     let rows = usize::try_from(count(&REPO).await?).unwrap();
     assert_eq!(rows, 2 * begun, "each that began has finished, whole");
     Ok(())
+}
+
+/// A server whose runtime is gone before its handlers are done, with their clients and without.
+#[sandboxed]
+async fn a_server_that_is_shut_down_before_its_owners_end_leaves_them_in_order(sandbox: Sandbox) {
+    for threads in [0, 2] {
+        let runtime = match threads {
+            0 => tokio::runtime::Builder::new_current_thread(),
+            _ => tokio::runtime::Builder::new_multi_thread(),
+        };
+        let runtime = { runtime }.enable_all().build().unwrap();
+        let gate = Gate::default();
+        let server = serve_on(&runtime, waiting(&gate));
+        let (leave, left) = std::sync::mpsc::channel::<()>();
+        let runs = std::thread::Builder::new().name("server".into());
+        let runs = on_a_thread(runs, move || {
+            runtime.block_on(async { tokio::task::spawn_blocking(move || left.recv()).await.ok() });
+            drop(runtime);
+        });
+        let second = another("short").await;
+        let mut clients = Vec::new();
+        for path in ["/parked", "/in-transaction"] {
+            let mut client = Client::connect(server).await;
+            let request = get(path, Some(&second));
+            clients.push(tokio::spawn(
+                async move { client.send(request).await.is_ok() },
+            ));
+            gate.reached.notified().await;
+        }
+        // One of them waits no longer.
+        clients.remove(0).abort();
+        drop(leave);
+        tokio::task::spawn_blocking(move || runs.join().unwrap())
+            .await
+            .unwrap();
+        assert!(!clients.remove(0).await.unwrap());
+        stop(second).await.unwrap();
+    }
+    sandbox.settle().await.unwrap();
 }
