@@ -16,6 +16,7 @@ use heirloom::http::SandboxLayer;
 use heirloom::{Owner, Repo, Sandbox, StartedOwner, owned_task, sandboxed};
 use heirloom_tests::{Random, count, insert, nobodys};
 use http::{Client, get, serve, serve_on, text_of};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use sqlx::Sqlite;
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -38,6 +39,7 @@ fn app() -> Router {
         .route("/spawned-by-hand", on_get(spawned_by_hand))
         .route("/blocking", on_get(blocking))
         .route("/stream", on_get(endless))
+        .route("/pause", on_get(pausing))
         .fallback(async || format!("nothing for {}", whose()))
 }
 
@@ -78,6 +80,12 @@ async fn endless() -> Body {
     Body::from_stream(
         stream::repeat(()).then(async |()| Ok::<_, Infallible>(Bytes::from(counted().await))),
     )
+}
+
+/// A line, and then nothing.
+async fn pausing() -> Body {
+    let line = stream::once(async { Ok::<_, Infallible>(Bytes::from(counted().await)) });
+    Body::from_stream(line.chain(stream::pending()))
 }
 
 /// Another owner, on the runtime of nobody.
@@ -427,4 +435,69 @@ async fn a_server_that_is_shut_down_before_its_owners_end_leaves_them_in_order(s
         stop(second).await.unwrap();
     }
     sandbox.settle().await.unwrap();
+}
+
+type Http2 = hyper::client::conn::http2::SendRequest<Body>;
+
+async fn send(client: &Http2, request: Request<Body>) -> Response<hyper::body::Incoming> {
+    let mut client = client.clone();
+    client.ready().await.unwrap();
+    client.send_request(request).await.unwrap()
+}
+
+/// One connection, its streams side by side.
+async fn http2(server: SocketAddr) -> Http2 {
+    let stream = tokio::net::TcpStream::connect(server).await.unwrap();
+    let (executor, io) = (TokioExecutor::new(), TokioIo::new(stream));
+    let made = hyper::client::conn::http2::handshake(executor, io).await;
+    let (sender, connection) = made.unwrap();
+    drop(tokio::spawn(connection));
+    sender
+}
+
+fn over_http2(path: &str, owner: &Owner) -> Request<Body> {
+    let mut request = get(path, Some(owner));
+    *request.uri_mut() = format!("http://localhost{path}").parse().unwrap();
+    request.headers_mut().remove("host");
+    request
+}
+
+#[sandboxed]
+async fn streams_of_one_http2_connection_are_each_their_owners_and_end_alone() {
+    let client = http2(*SERVER).await;
+    let mut owners = Vec::new();
+    for number in 0..10 {
+        let owner = another(&format!("stream{number}")).await;
+        let endless = send(&client, over_http2("/pause", &owner)).await;
+        for email in 0..number {
+            let mut request = over_http2(&format!("/sign-up/{email}"), &owner);
+            *request.method_mut() = ::http::Method::POST;
+            send(&client, request).await;
+        }
+        owners.push((owner, Body::new(endless.into_body()).into_data_stream()));
+    }
+    let asked = owners.iter().map(async |(owner, _)| {
+        text_of(send(&client, over_http2("/spawned", owner)).await).await.1
+    });
+    let told = futures_util::future::join_all(asked).await;
+    for (number, told) in told.into_iter().enumerate() {
+        assert_eq!(told, format!("stream{number} has {number}"));
+    }
+    // Every second one ends; the others go on.
+    for (number, (owner, mut body)) in owners.into_iter().enumerate() {
+        let name = owner.name().to_owned();
+        if number % 2 == 0 {
+            stop(owner).await.unwrap();
+            let mut failed = false;
+            while let Some(chunk) = body.next().await {
+                failed |= chunk.is_err();
+            }
+            assert!(failed, "it looked like all of it");
+        } else {
+            let chunk = body.next().await.unwrap().unwrap();
+            assert!(chunk.starts_with(name.as_bytes()), "{chunk:?}");
+            drop(body);
+            stop(owner).await.unwrap();
+        }
+    }
 }
