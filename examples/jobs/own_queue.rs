@@ -18,7 +18,7 @@ async fn sign_up(email: &str) -> sqlx::Result<i64> {
     let insert = "INSERT INTO guests (email) VALUES (?) RETURNING id";
     let guest = sqlx::query_scalar(insert).bind(email);
     let guest: i64 = guest.fetch_one(&mut *transaction).await?;
-    let push = sqlx::query("INSERT INTO jobs (kind, guest) VALUES ('welcome', ?)").bind(guest);
+    let push = sqlx::query("INSERT INTO chores (kind, guest) VALUES ('welcome', ?)").bind(guest);
     push.execute(&mut *transaction).await?;
     transaction.commit().await?;
     Ok(guest)
@@ -26,7 +26,7 @@ async fn sign_up(email: &str) -> sqlx::Result<i64> {
 
 /// Takes the next job and does it. What it did, or `None` if there is nothing to do.
 async fn run_next() -> sqlx::Result<Option<String>> {
-    let take = "DELETE FROM jobs WHERE id = (SELECT min(id) FROM jobs) RETURNING kind, guest";
+    let take = "DELETE FROM chores WHERE id = (SELECT min(id) FROM chores) RETURNING kind, guest";
     let job = sqlx::query_as::<_, (String, i64)>(take).fetch_optional(&REPO);
     let Some((kind, guest)) = job.await? else {
         return Ok(None);
@@ -34,7 +34,7 @@ async fn run_next() -> sqlx::Result<Option<String>> {
     match &*kind {
         "welcome" => {
             write(guest, "Welcome!").await?;
-            let push = sqlx::query("INSERT INTO jobs (kind, guest) VALUES ('introduce', ?)");
+            let push = sqlx::query("INSERT INTO chores (kind, guest) VALUES ('introduce', ?)");
             push.bind(guest).execute(&REPO).await?;
         }
         "introduce" => write(guest, "May we introduce ourselves?").await?,
@@ -90,7 +90,7 @@ async fn a_guest_who_is_refused_gets_none() -> Result<(), BoxError> {
 #[should_panic(expected = "no job is `welcom`")]
 async fn a_job_that_fails_fails_the_test() {
     let guest = sign_up("ada@example.org").await.expect("a guest");
-    let typo = sqlx::query("INSERT INTO jobs (kind, guest) VALUES ('welcom', ?)").bind(guest);
+    let typo = sqlx::query("INSERT INTO chores (kind, guest) VALUES ('welcom', ?)").bind(guest);
     typo.execute(&REPO).await.expect("a job");
     drain_queue(run_next).await.expect("every job is done");
 }

@@ -3,6 +3,8 @@
 #[cfg(feature = "_database")]
 mod database;
 mod end;
+#[cfg(feature = "_database")]
+mod env;
 mod failure;
 mod fixture;
 #[cfg(feature = "postgres")]
@@ -18,6 +20,8 @@ mod sqlx_0_8;
 mod subscriber;
 
 pub use crate::error::BoxError;
+#[cfg(feature = "_database")]
+pub use env::Env;
 pub use failure::{Failure, Outcome};
 pub use fixture::argument;
 pub use run::{Drain, Test};

@@ -14,6 +14,8 @@ mod sqlite;
 pub(crate) use alone::{Turn, turn};
 #[cfg(all(fuzzing, feature = "postgres"))]
 pub(crate) use postgres::fuzz;
+#[cfg(feature = "postgres")]
+pub(crate) use postgres::libpq_variables;
 pub(crate) use schema::Schema;
 
 pub use crate::error::{Isolation, Kept};
@@ -27,6 +29,20 @@ use std::time::Duration;
 
 /// The name of [`Repo::new`](crate::Repo::new)'s database.
 pub(crate) const MAIN_REPO: &str = "default";
+
+/// The variable of the environment that says where a repo's database is: `DATABASE_URL`, for `audit-log`
+/// `AUDIT_LOG_DATABASE_URL`.
+pub(crate) fn variable_of(repo: &str) -> String {
+    const MAIN: &str = "DATABASE_URL";
+    if repo == MAIN_REPO {
+        return MAIN.to_owned();
+    }
+    let letter = |char: char| match char {
+        'a'..='z' | 'A'..='Z' | '0'..='9' => char.to_ascii_uppercase(),
+        _ => '_',
+    };
+    format!("{}_{MAIN}", repo.chars().map(letter).collect::<String>())
+}
 
 /// Who a session is for.
 #[derive(Clone, Debug)]

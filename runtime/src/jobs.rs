@@ -1,5 +1,7 @@
 //! Background jobs: their queues, run inside a test.
 
+#[cfg(feature = "apalis")]
+pub mod apalis;
 #[cfg(feature = "sandbox")]
 mod drain_queue;
 

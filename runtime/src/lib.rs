@@ -21,12 +21,12 @@ pub mod http;
 mod isolation;
 mod jobs;
 #[cfg(feature = "sandbox")]
-mod owner;
-#[cfg(feature = "sandbox")]
 mod names;
 #[cfg(not(feature = "sandbox"))]
 #[path = "names_plain.rs"]
 mod names;
+#[cfg(feature = "sandbox")]
+mod owner;
 #[cfg(feature = "_database")]
 mod repo;
 #[cfg(all(tokio_unstable, feature = "sandbox"))]
@@ -44,9 +44,11 @@ pub mod __private;
 pub use error::Error;
 #[cfg(feature = "macros")]
 pub use heirloom_macros::{deny_unowned_spawns, owned_task, sandboxed, test, unowned};
+#[cfg(feature = "apalis")]
+pub use jobs::apalis;
+pub use names::scoped_name;
 #[cfg(feature = "_database")]
 pub use repo::{OrphanPolicy, Repo, Supported};
-pub use names::scoped_name;
 pub use task::{Envelope, OwnerContext};
 
 pub use task::{ClosureExt, FutureExt, Owned, owned, owned_fn};
@@ -66,6 +68,8 @@ mod sandbox {
         RequestView, SessionView, Subject, Taken, TaskKind, TaskState, TaskView, Trail, Why,
     };
     pub use crate::harness::{BoxError, Drain, FromSandbox, Outcome, Sandbox, Test};
+    #[cfg(feature = "_database")]
+    pub use crate::harness::Env;
     #[cfg(feature = "_database")]
     pub use crate::isolation::{Isolation, IsolationLevel, Kept};
     pub use crate::jobs::{DrainQueue, Drained, FailedJob, drain_queue};

@@ -40,7 +40,7 @@ pub(crate) use self::{
     mode::{share_everywhere, suite_has_started},
     opening::{Wish, enter as enter_session, url as session_url},
     session::Terms,
-    sessions::{Sessions, Setup, abandon, checkin_all, in_flight},
+    sessions::{Sessions, Setup, abandon, checkin_all, in_flight, urls},
 };
 pub use orphan::OrphanPolicy;
 pub use resolve::Supported;

@@ -15,6 +15,10 @@ mod envelope;
 mod eventually;
 mod extension;
 #[cfg(feature = "sandbox")]
+#[cfg_attr(
+    not(feature = "tower"),
+    allow(dead_code, reason = "there are no requests")
+)]
 mod flight;
 mod owned;
 #[cfg(feature = "serde")]
@@ -40,12 +44,13 @@ pub use extension::{ClosureExt, FutureExt};
 pub(crate) use owned::task;
 pub use owned::{Owned, owned, owned_fn};
 
+#[cfg(all(feature = "sandbox", feature = "tower"))]
+pub(crate) use flight::Line;
 #[cfg(all(feature = "sandbox", feature = "_database"))]
 pub(crate) use settle::abort;
 
 #[cfg(feature = "sandbox")]
 pub(crate) use self::{
-    flight::Line,
     rest::Rest,
     settle::{InFlight, SETTLE_TIMEOUT, Until, Watched, wait},
     tracked::Tracked,

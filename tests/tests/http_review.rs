@@ -489,7 +489,9 @@ async fn streams_of_one_http2_connection_are_each_their_owners_and_end_alone() {
         if number % 2 == 0 {
             stop(owner).await.unwrap();
             let mut failed = false;
-            while let Some(chunk) = body.next().await {
+            println!("wait {number}");
+            while let Some(chunk) = tokio::time::timeout(Duration::from_secs(5), body.next()).await.expect("told") {
+                println!("{chunk:?}");
                 failed |= chunk.is_err();
             }
             assert!(failed, "it looked like all of it");

@@ -125,7 +125,7 @@ async fn events(Path(gate): Path<String>) -> impl IntoResponse {
 
 /// More than any socket takes.
 async fn endless() -> Body {
-    let page = Bytes::from_static(&[b'x'; 64 * 1024]);
+    let page = Bytes::from(vec![b'x'; 64 * 1024]);
     Body::from_stream(stream::repeat_with(move || {
         Ok::<_, Infallible>(page.clone())
     }))

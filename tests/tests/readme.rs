@@ -106,6 +106,57 @@ mod postgres {
     // README: end
 }
 
+mod http {
+    use std::sync::LazyLock;
+    use tokio::net::TcpListener;
+
+    /// Where the one server listens, on a runtime that belongs to no test.
+    static URL: LazyLock<String> = LazyLock::new(|| {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let listener = listener.set_nonblocking(true).map(|()| listener);
+        drop(heirloom_tests::nobodys().spawn(async {
+            let listener = TcpListener::from_std(listener.expect("tokio's own kind"));
+            axum::serve(listener.expect("it is open"), router()).await
+        }));
+        format!("http://{address}")
+    });
+
+    // README: begin
+    use axum::{Router, routing::get};
+    use heirloom::http::SandboxLayer;
+    use heirloom::{BoxError, Repo, Sandbox, sandboxed};
+    use sqlx::Sqlite;
+
+    static REPO: Repo<Sqlite> = Repo::new();
+
+    async fn guests() -> String {
+        let count = sqlx::query_scalar("SELECT count(*) FROM guests").fetch_one(&REPO);
+        let count: i64 = count.await.unwrap_or_default();
+        format!("{count} guests")
+    }
+
+    // The application. In production the layer is nothing at all.
+    fn router() -> Router {
+        Router::new()
+            .route("/guests", get(guests))
+            .layer(SandboxLayer::new())
+    }
+
+    // One server for all tests at once: a request says whose it is.
+    #[sandboxed(fixtures("guests"))]
+    async fn a_page_lists_the_guests(sandbox: Sandbox) -> Result<(), BoxError> {
+        let headers = sandbox.owner().headers(); // `user-agent: heirloom/<token>`
+        let client = reqwest::Client::builder()
+            .default_headers(headers)
+            .build()?;
+        let page = client.get(format!("{}/guests", *URL)).send().await?;
+        assert_eq!(page.text().await?, "2 guests");
+        Ok(())
+    }
+    // README: end
+}
+
 #[test]
 fn the_readme_shows_exactly_this() {
     let readme = include_str!("../../README.md");
@@ -116,7 +167,7 @@ fn the_readme_shows_exactly_this() {
         .filter_map(|rest| rest.split_once("    // README: end\n"))
         .map(|(code, _)| code.replace("\n    ", "\n").trim_start().to_owned())
         .collect();
-    assert_eq!(shown.len(), 3);
+    assert_eq!(shown.len(), 4);
     for code in shown {
         assert!(
             readme.contains(&format!("```rust\n{code}```")),

@@ -41,6 +41,7 @@ impl FromRef<Shared> for TaskTracker {
 #[derive(Debug)]
 pub struct Guestbook {
     shared: Shared,
+    more: Router,
     actor: JoinHandle<()>,
 }
 
@@ -58,12 +59,23 @@ impl Guestbook {
             statistics,
             tasks: TaskTracker::new(),
         };
-        Self { shared, actor }
+        Self {
+            shared,
+            more: Router::new(),
+            actor,
+        }
+    }
+
+    /// Serves this as well.
+    #[must_use]
+    pub fn with(mut self, more: Router) -> Self {
+        self.more = self.more.merge(more);
+        self
     }
 
     /// Everything it answers to.
     pub fn router(&self) -> Router {
-        web::router(self.shared.clone())
+        web::router(self.shared.clone()).merge(self.more.clone())
     }
 
     /// Whom it tells of new entries.

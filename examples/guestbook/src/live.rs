@@ -6,7 +6,7 @@ use crate::error::Error;
 use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::Response;
-use heirloom::owned_task;
+use heirloom::{owned_task, scoped_name};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -25,6 +25,9 @@ pub struct Live {
     closing: CancellationToken,
 }
 
+/// What pages follow; in tests the current one has its own.
+const TOPIC: &str = "entries";
+
 /// Entries that a page has not been sent yet. One that is further behind gets the newest page of the book instead.
 const WAITING: usize = 16;
 
@@ -34,15 +37,11 @@ const LONGEST_QUESTION: usize = 256;
 /// For how long a page that does not read may keep a closing server.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-fn topic() -> Cow<'static, str> {
-    Cow::Borrowed("entries")
-}
-
 impl Live {
     /// Tells every open page. Nobody may be there to hear it.
     pub fn tell(&self, entry: &Entry) {
         let channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(channel) = channels.get(&topic()) {
+        if let Some(channel) = channels.get(&scoped_name(TOPIC)) {
             // With nobody there it is an error.
             drop(channel.send(entry.clone()));
         }
@@ -53,7 +52,7 @@ impl Live {
         let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
         channels.retain(|_, channel| channel.receiver_count() > 0);
         let channel = channels
-            .entry(topic())
+            .entry(scoped_name(TOPIC))
             .or_insert_with(|| broadcast::channel(WAITING).0);
         channel.subscribe()
     }

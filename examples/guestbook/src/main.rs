@@ -2,6 +2,9 @@
 //!
 //! `DATABASE_URL` (default `sqlite:guestbook.sqlite`, made if it is missing; with `--features postgres` a database on a
 //! server, by default `postgres://localhost/guestbook`) and `GUESTBOOK_ADDR` (default `127.0.0.1:3000`) say where.
+//!
+//! With `--features sandbox` suites that are not written in Rust open sessions at `/sandbox`: each has a guestbook of its
+//! own, of which nothing is left. See `e2e/node`.
 
 use guestbook::{Guestbook, REPO, URL, connect};
 use std::error::Error;
@@ -24,10 +27,21 @@ async fn main() -> Result<(), Box<dyn Error>> {
         listener.local_addr()?
     );
 
-    Guestbook::open().serve(listener, asked_to_stop()).await?;
+    #[cfg(not(feature = "sandbox"))]
+    let guestbook = Guestbook::open();
+    #[cfg(feature = "sandbox")]
+    let guestbook = Guestbook::open().with(sessions(listener.local_addr()?)?);
+    guestbook.serve(listener, asked_to_stop()).await?;
     pool.close().await;
     println!("The guestbook is closed.");
     Ok(())
+}
+
+/// Where a suite in another language opens a book of its own: `POST /sandbox`.
+#[cfg(feature = "sandbox")]
+fn sessions(address: std::net::SocketAddr) -> Result<axum::Router, heirloom::Error> {
+    let routes = heirloom::http::sandbox_routes("/sandbox").repo(&REPO);
+    routes.listening_at(address)
 }
 
 fn setting(name: &str, default: &str) -> String {

@@ -15,6 +15,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{any, get, post};
 use axum::{Form, Json, Router};
+use heirloom::http::SandboxLayer;
 use serde::Deserialize;
 use tokio_util::task::TaskTracker;
 
@@ -29,6 +30,8 @@ pub(crate) fn router(shared: Shared) -> Router {
         .route("/api/entries", get(list).post(sign))
         .route("/api/statistics", get(statistics))
         .with_state(shared)
+        // A browser of a test is served as that test. In production nothing is here.
+        .layer(SandboxLayer::new())
 }
 
 /// Signs somebody up, with everything that follows from it.

@@ -5,19 +5,19 @@ use tower_layer::Layer;
 
 /// Runs requests as the owners whose tokens they bring, in tests. Without the `sandbox` feature it is the identity.
 #[derive(Clone, Debug, Default)]
-pub struct SandboxLayer;
+pub struct SandboxLayer(());
 
 impl SandboxLayer {
     /// The identity.
     #[must_use]
     pub fn new() -> Self {
-        Self
+        Self(())
     }
 
     /// The identity.
     #[must_use]
     pub fn of_this_instance() -> Self {
-        Self
+        Self(())
     }
 
     /// Tokens are for tests.
@@ -49,13 +49,13 @@ impl<S> Layer<S> for SandboxLayer {
 
 /// Puts the current owner's token on what is sent, in tests. Without the `sandbox` feature it is the identity.
 #[derive(Clone, Debug, Default)]
-pub struct TokenLayer;
+pub struct TokenLayer(());
 
 impl TokenLayer {
     /// The identity.
     #[must_use]
     pub fn new() -> Self {
-        Self
+        Self(())
     }
 
     /// Tokens are for tests.

@@ -9,6 +9,7 @@ mod frame;
 pub(crate) mod fuzz;
 mod hub;
 mod lease;
+mod libpq;
 mod looks;
 mod once;
 mod outside;
@@ -30,6 +31,7 @@ use super::{
 };
 use crate::error::Error;
 use cloned::CloneLease;
+pub(crate) use libpq::libpq_variables;
 use lease::VirtualLease;
 use outside::OutsideLease;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};

@@ -100,10 +100,16 @@ pub(crate) trait AnySession: Any + Due {
 
     fn checkin(&self, verdict: Verdict, patience: Duration) -> Closing<'_>;
 
+    /// Where other processes find it, see [`Lease::url`]; `None` unless it is open.
+    fn url(&self) -> Found<'_>;
+
     fn view(&self) -> SessionView;
 }
 
 pub(crate) type Closing<'a> = Pin<Box<dyn Future<Output = Closed> + Send + 'a>>;
+
+pub(crate) type Found<'a> =
+    Pin<Box<dyn Future<Output = Option<Result<String, Error>>> + Send + 'a>>;
 
 pub(crate) type Waits<'a> = Pin<Box<dyn Future<Output = Vec<String>> + Send + 'a>>;
 
@@ -223,6 +229,13 @@ impl<L: Lease> AnySession for Session<L> {
                 }
             }
             closed
+        })
+    }
+
+    fn url(&self) -> Found<'_> {
+        Box::pin(async move {
+            let lease = self.lease.get().filter(|_| self.gate.closed().is_none())?;
+            Some(lease.url().await)
         })
     }
 

@@ -437,6 +437,18 @@ pub(crate) async fn in_flight(owner: &Owner) -> Vec<String> {
     calls
 }
 
+/// Where other processes find the sessions that an owner has open now, by repo.
+pub(crate) async fn urls(owner: &Owner) -> Result<Vec<(RepoId, String)>, Error> {
+    let sessions: &Sessions = owner.attachment();
+    let mut urls = Vec::new();
+    for session in sessions.clone_of_slots() {
+        if let Some(url) = session.url().await {
+            urls.push((session.facts().repo, url?));
+        }
+    }
+    Ok(urls)
+}
+
 /// Lets go of every session of an owner, without waiting: what is in use goes when its users are done.
 pub(crate) fn abandon(owner: &Owner) {
     let sessions: &Sessions = owner.attachment();

@@ -102,36 +102,6 @@ impl Tracked {
         }
     }
 
-    /// A request that is handled: work of its own wherever it is polled, be it in a task of its owner's.
-    pub(crate) fn request<F>(carrier: &Carrier, at: Place, line: Line) -> Self {
-        Self::flight::<F>(TaskKind::Request, carrier, at, line)
-    }
-
-    /// A request that is sent, and that nobody polls here.
-    pub(crate) fn sent<F>(carrier: &Carrier, at: Place, line: Line) -> Self {
-        let mut tracked = Self::flight::<F>(TaskKind::Call, carrier, at, line);
-        tracked.rests();
-        tracked
-    }
-
-    fn flight<F>(kind: TaskKind, carrier: &Carrier, at: Place, line: Line) -> Self {
-        let Some(owner) = carrier.owner() else {
-            return Self(State::Untracked);
-        };
-        let what = What {
-            kind,
-            name: type_name::<F>(),
-            actor: None,
-            place: at,
-            may_be_ended: true,
-        };
-        Self(State::Live(Live::new(
-            owner.clone(),
-            what,
-            Some(Flight::starts(line)),
-        )))
-    }
-
     /// A closure that runs from now until this is dropped.
     pub(super) fn entered(carrier: &Carrier, at: &'static Location<'static>) -> Self {
         // Its type is not known here, and it is called by name nowhere.
@@ -252,6 +222,36 @@ impl Tracked {
 /// Requests.
 #[cfg_attr(not(feature = "tower"), allow(dead_code, reason = "nobody makes any"))]
 impl Tracked {
+    /// A request that is handled: work of its own wherever it is polled, be it in a task of its owner's.
+    pub(crate) fn request<F>(carrier: &Carrier, at: Place, line: Line) -> Self {
+        Self::flight::<F>(TaskKind::Request, carrier, at, line)
+    }
+
+    /// A request that is sent, and that nobody polls here.
+    pub(crate) fn sent<F>(carrier: &Carrier, at: Place, line: Line) -> Self {
+        let mut tracked = Self::flight::<F>(TaskKind::Call, carrier, at, line);
+        tracked.rests();
+        tracked
+    }
+
+    fn flight<F>(kind: TaskKind, carrier: &Carrier, at: Place, line: Line) -> Self {
+        let Some(owner) = carrier.owner() else {
+            return Self(State::Untracked);
+        };
+        let what = What {
+            kind,
+            name: type_name::<F>(),
+            actor: None,
+            place: at,
+            may_be_ended: true,
+        };
+        Self(State::Live(Live::new(
+            owner.clone(),
+            what,
+            Some(Flight::starts(line)),
+        )))
+    }
+
     /// Runs a part of it now: its panic is its owner's to know.
     pub(crate) fn run<R>(&mut self, carrier: &Carrier, run: impl FnOnce() -> R) -> R {
         self.begin(carrier);

@@ -4,7 +4,7 @@
 
 use heirloom::{FutureExt as _, OrphanPolicy, Repo, Sandbox, Test};
 use heirloom_tests::{count as guests, nobodys, wait_until};
-use sqlx::{PgPool, Sqlite, SqlitePool};
+use sqlx::{Connection as _, PgConnection, PgPool, Sqlite, SqliteConnection, SqlitePool};
 use std::io::{Read as _, Write as _};
 use std::time::{Duration, Instant};
 use tracing::span::{Attributes, Id, Record};
@@ -34,6 +34,7 @@ fn main() {
         ["postgres-hold"] => postgres_hold(),
         ["postgres-again"] => postgres_again(),
         ["postgres-blocked", how] => postgres_blocked(how),
+        ["works-on", variable] => nobodys().block_on(works_on(variable)),
         ["spans-without-layer"] => spans_without_layer(),
         ["spans-with-layer"] => spans_with_layer(),
         _ => panic!("no such scenario: {arguments:?}"),
@@ -268,6 +269,28 @@ fn postgres_blocked(how: &str) {
             Ok(())
         }),
     );
+}
+
+/// Prints the guests that are where a variable says, and becomes one: as a worker does that knows nothing of tests.
+async fn works_on(variable: &str) {
+    const GUESTS: &str = "SELECT email FROM guests ORDER BY id";
+    const MYSELF: &str = "INSERT INTO guests (id, email) VALUES ($1, $1 || '@workers.example.org')";
+    let (url, myself) = (std::env::var(variable), std::process::id().cast_signed());
+    let url = url.expect("it is said where the database is");
+    let guests: Vec<String> = if url.starts_with("sqlite:") {
+        let mut connection = SqliteConnection::connect(&url).await.expect("the file");
+        let guests = sqlx::query_scalar(GUESTS).fetch_all(&mut connection).await;
+        let done = sqlx::query(MYSELF).bind(myself).execute(&mut connection);
+        done.await.expect("a guest");
+        guests.expect("guests")
+    } else {
+        let mut connection = PgConnection::connect(&url).await.expect("the server");
+        let guests = sqlx::query_scalar(GUESTS).fetch_all(&mut connection).await;
+        let done = sqlx::query(MYSELF).bind(myself).execute(&mut connection);
+        done.await.expect("a guest");
+        guests.expect("guests")
+    };
+    println!("{}", guests.join(" "));
 }
 
 fn spans_without_layer() {

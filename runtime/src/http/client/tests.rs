@@ -30,7 +30,10 @@ fn all(headers: &HeaderMap, name: HeaderName) -> Vec<String> {
 fn the_token_is_the_last_word_of_the_user_agent() {
     let label = label(USER_AGENT, false);
     let expected = format!("heirloom/{TOKEN}");
-    assert_eq!(all(&put(&label, &[]), USER_AGENT), std::slice::from_ref(&expected));
+    assert_eq!(
+        all(&put(&label, &[]), USER_AGENT),
+        std::slice::from_ref(&expected)
+    );
     let curl = put(&label, &[(USER_AGENT, "curl/8 é")]);
     assert_eq!(all(&curl, USER_AGENT), [format!("curl/8 é {expected}")]);
     assert!(curl[USER_AGENT].is_sensitive(), "whoever prints it");

@@ -2,7 +2,7 @@
 
 use super::config::Config;
 use crate::error::Error;
-use crate::isolation::{MAIN_REPO, Tenant};
+use crate::isolation::{MAIN_REPO, Tenant, variable_of};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -50,14 +50,6 @@ fn find(tenant: &Tenant, variable: impl Fn(&str) -> Option<String>) -> Result<Co
         let database = format!("{}_{}", main.database(), tenant.repo);
         main.with_database(&database)
     })
-}
-
-fn variable_of(repo: &str) -> String {
-    let letter = |char: char| match char {
-        'a'..='z' | 'A'..='Z' | '0'..='9' => char.to_ascii_uppercase(),
-        _ => '_',
-    };
-    format!("{}_{MAIN}", repo.chars().map(letter).collect::<String>())
 }
 
 /// Read once: with every URL `sqlx` looks for sockets and for `.pgpass`, which takes longer than the rest of a checkout.

@@ -1,0 +1,1 @@
+CREATE TABLE guests (email text NOT NULL UNIQUE);
