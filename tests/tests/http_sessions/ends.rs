@@ -214,6 +214,31 @@ async fn of_two_that_end_a_session_one_does_and_the_other_is_told() {
 }
 
 #[tokio::test]
+async fn a_request_that_is_under_way_when_its_session_ends_is_told_and_keeps_nothing() {
+    production().await;
+    let app = server(routes());
+    let session = Session::open(&app).await;
+    let file = file_in(&session.owner()).await;
+    let ending = async {
+        // The handler holds a connection, in a transaction.
+        let holds = heirloom::eventually(|| async {
+            let state = session.state(&app).await["sessions"][0]["state"].to_string();
+            if state.contains("0 idle") {
+                Ok(())
+            } else {
+                Err(state)
+            }
+        });
+        holds.await.unwrap();
+        session.delete(&app).await
+    };
+    let (never, ended) = futures_util::future::join(session.get(&app, "/never"), ending).await;
+    assert_eq!(ended.0, StatusCode::OK, "{}", ended.1);
+    assert_eq!(never.0, StatusCode::GONE, "{}", never.1);
+    assert!(!file.exists());
+}
+
+#[tokio::test]
 async fn a_session_is_not_ended_from_inside() {
     production().await;
     let sessions = routes().listening_at(crate::server::here()).unwrap();

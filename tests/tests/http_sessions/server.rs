@@ -72,6 +72,14 @@ pub(crate) fn application() -> Router {
             .map_or_else(|error| error.to_string(), |count| count.to_string())
     }
 
+    /// Is never answered, in the middle of a transaction.
+    async fn never() -> String {
+        let mut transaction = REPO.begin().await.unwrap();
+        let insert = sqlx::query("INSERT INTO guests (email) VALUES ('never@example.org')");
+        insert.execute(&mut *transaction).await.unwrap();
+        std::future::pending().await
+    }
+
     async fn both() -> String {
         let one = count(&REPO).await.unwrap();
         format!("{one} {}", count(&SECOND).await.unwrap())
@@ -88,6 +96,7 @@ pub(crate) fn application() -> Router {
         .route("/guests", get(guests))
         .route("/both", get(both))
         .route("/wait", get(wait))
+        .route("/never", get(never))
         .route("/sign-up/{email}", post(sign_up))
 }
 

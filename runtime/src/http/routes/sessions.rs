@@ -62,8 +62,8 @@ pub(super) struct Session {
 pub(super) enum Refusal {
     /// There are as many as there may be.
     Full { limit: usize },
-    /// The database gave none in time.
-    Late(Duration),
+    /// The database gave none in time; so many are open.
+    Late { waited: Duration, open: usize },
     /// The database gave none.
     Failed(Error),
 }
@@ -91,7 +91,12 @@ impl Sessions {
         let started = match alarm::within(PATIENCE, start.into_future()).await {
             Some(Ok(started)) => started,
             Some(Err(error)) => return Err(Refusal::Failed(error)),
-            None => return Err(Refusal::Late(PATIENCE)),
+            None => {
+                return Err(Refusal::Late {
+                    waited: PATIENCE,
+                    open: self.lock().sessions.len(),
+                });
+            }
         };
         let session = Arc::new(Session {
             owner: Owner::clone(&started),
