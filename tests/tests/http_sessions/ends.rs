@@ -59,13 +59,8 @@ async fn a_session_whose_client_has_vanished_ends_by_itself_and_takes_no_place()
             "{text}"
         );
         // Its place is free when everything is rolled back.
-        let place = heirloom::eventually(|| async {
-            match ask(&app, post_session("")).await {
-                (StatusCode::CREATED, _) => Ok(()),
-                (_, text) => Err(text),
-            }
-        });
-        place.await.unwrap();
+        let next = heirloom::eventually(|| Session::try_open(&app)).await;
+        next.unwrap().delete(&app).await;
     }
 }
 
@@ -236,6 +231,25 @@ async fn a_request_that_is_under_way_when_its_session_ends_is_told_and_keeps_not
     assert_eq!(ended.0, StatusCode::OK, "{}", ended.1);
     assert_eq!(never.0, StatusCode::GONE, "{}", never.1);
     assert!(!file.exists());
+}
+
+#[test]
+fn a_session_whose_runtime_is_gone_ends_like_any_other_and_takes_no_place() {
+    let runtime = || tokio::runtime::Runtime::new().unwrap();
+    let main = runtime();
+    main.block_on(production());
+    let app = server(routes().limit(1));
+    for wish in ["", r#"{"timeout_ms": 50}"#] {
+        let session = runtime().block_on(Session::wish(&app, wish));
+        main.block_on(async {
+            if wish.is_empty() {
+                let (status, text) = session.delete(&app).await;
+                assert_eq!(status, StatusCode::OK, "{text}");
+            }
+            let next = heirloom::eventually(|| Session::try_open(&app)).await;
+            next.unwrap().delete(&app).await;
+        });
+    }
 }
 
 #[tokio::test]

@@ -156,11 +156,22 @@ impl Session {
     }
 
     pub(crate) async fn wish(app: &Router, body: &str) -> Self {
+        Self::wish_for(app, body).await.unwrap()
+    }
+
+    /// Where there may be no place.
+    pub(crate) async fn try_open(app: &Router) -> Result<Self, String> {
+        Self::wish_for(app, "").await
+    }
+
+    async fn wish_for(app: &Router, body: &str) -> Result<Self, String> {
         let (status, text) = ask(app, post_session(body)).await;
-        assert_eq!(status, StatusCode::CREATED, "{text}");
+        if status != StatusCode::CREATED {
+            return Err(text);
+        }
         let opened: Value = serde_json::from_str(&text).unwrap();
         let agent = opened["user_agent"].as_str().unwrap().to_owned();
-        Self { agent, opened }
+        Ok(Self { agent, opened })
     }
 
     pub(crate) async fn get(&self, app: &Router, path: &str) -> (StatusCode, String) {
