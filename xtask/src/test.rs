@@ -2,7 +2,7 @@
 
 use crate::postgres::{Databases, Server};
 use crate::step::{Result, Step};
-use crate::{node, python, tools, underway, unstable};
+use crate::{guestbook, node, python, tools, underway, unstable};
 
 /// The features that an application can have of heirloom without those of its tests, and the other way round. The
 /// workspace's own build has all of them.
@@ -26,6 +26,7 @@ pub(crate) fn run() -> Result {
 pub(crate) fn run_all() -> Result {
     let python = python::with_psycopg()?;
     let modules = node::with_pg()?;
+    guestbook::install_missing()?;
     let server = Server::start(Databases::None)?;
     let run = |arguments: &str| {
         Step::cargo(arguments)
@@ -36,6 +37,7 @@ pub(crate) fn run_all() -> Result {
     run("test --workspace")?;
     // The same story on the other database.
     run("test --package guestbook --features postgres")?;
+    guestbook::test(&server)?;
     underway::test(&server)?;
     unstable::test()?;
     for features in FEATURES {
