@@ -1,6 +1,7 @@
 //! What this repository is tested and checked with: `cargo xtask test` and `cargo xtask ci`.
 
 mod ci;
+mod guestbook;
 mod node;
 mod postgres;
 mod production;
@@ -8,6 +9,7 @@ mod python;
 mod step;
 mod test;
 mod tools;
+mod underway;
 mod unstable;
 mod with_servers;
 

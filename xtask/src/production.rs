@@ -69,7 +69,7 @@ pub(crate) fn check() -> Result {
 }
 
 /// The executable that cargo says it made for a target.
-fn executable(messages: &str, target: &str) -> Result<PathBuf> {
+pub(crate) fn executable(messages: &str, target: &str) -> Result<PathBuf> {
     let name = format!("\"name\":\"{target}\"");
     messages
         .lines()

@@ -2,7 +2,7 @@
 
 use crate::postgres::{Databases, Server};
 use crate::step::{Result, Step};
-use crate::{node, python, tools, unstable};
+use crate::{guestbook, node, python, tools, underway, unstable};
 
 /// The features that an application can have of heirloom without those of its tests, and the other way round. The
 /// workspace's own build has all of them.
@@ -10,12 +10,12 @@ pub(crate) const FEATURES: &[&str] = &[
     "",
     "macros",
     "sqlite",
-    "macros,sqlite,axum,serde",
+    "macros,sqlite,apalis,axum,serde",
     "sandbox",
     "sandbox,tower",
     "postgres",
     "sandbox,postgres",
-    "macros,sandbox,sqlite,postgres-tls,axum,serde",
+    "macros,sandbox,sqlite,postgres-tls,apalis,axum,serde",
 ];
 
 pub(crate) fn run() -> Result {
@@ -26,6 +26,7 @@ pub(crate) fn run() -> Result {
 pub(crate) fn run_all() -> Result {
     let python = python::with_psycopg()?;
     let modules = node::with_pg()?;
+    guestbook::install_missing()?;
     let server = Server::start(Databases::None)?;
     let run = |arguments: &str| {
         Step::cargo(arguments)
@@ -36,6 +37,8 @@ pub(crate) fn run_all() -> Result {
     run("test --workspace")?;
     // The same story on the other database.
     run("test --package guestbook --features postgres")?;
+    guestbook::test(&server)?;
+    underway::test(&server)?;
     unstable::test()?;
     for features in FEATURES {
         // The examples in the documentation are on SQLite; with all targets named, they are left out.

@@ -41,6 +41,15 @@ pub(crate) fn install_node() -> Result {
     install(&["nodejs", "npm"])
 }
 
+/// Chromium, with what steers it.
+pub(crate) fn install_chromium() -> Result {
+    prepare_install(
+        "Chromium (`chromedriver`)",
+        "chromium and its chromedriver, or set CHROMEDRIVER to the latter",
+    )?;
+    install(&["chromium", "chromium-driver"])
+}
+
 /// A C compiler, for the SQLite that is built in.
 pub(crate) fn install_missing() -> Result {
     let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());

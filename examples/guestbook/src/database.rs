@@ -17,7 +17,7 @@ use crate::REPO;
 use crate::error::Error;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use sqlx::migrate::Migrator;
+use sqlx::migrate::{MigrateDatabase as _, Migrator};
 
 /// A pool of its connections.
 pub type Pool = sqlx::Pool<Db>;
@@ -25,12 +25,15 @@ pub type Pool = sqlx::Pool<Db>;
 /// The migrations, compiled in.
 pub static MIGRATOR: Migrator = chosen::MIGRATOR;
 
-/// Opens the database and migrates it.
+/// Opens the database, which is made if it is missing, and migrates it.
 ///
 /// # Errors
 ///
 /// When the URL is not one of the database, it cannot be opened, or a migration fails.
 pub async fn connect(url: &str) -> Result<Pool, sqlx::Error> {
+    if !Db::database_exists(url).await? {
+        Db::create_database(url).await?;
+    }
     let pool = Pool::connect_with(options(url)?).await?;
     MIGRATOR.run(&pool).await?;
     Ok(pool)

@@ -1,7 +1,7 @@
 //! The guestbook's server. Run with: `cargo run -p guestbook`, then open <http://127.0.0.1:3000>.
 //!
-//! `DATABASE_URL` (default `sqlite:guestbook.sqlite`, made if it is missing; with `--features postgres` a database on a
-//! server, by default `postgres://localhost/guestbook`) and `GUESTBOOK_ADDR` (default `127.0.0.1:3000`) say where.
+//! `DATABASE_URL` (default `sqlite:guestbook.sqlite`; with `--features postgres` a database on a
+//! server, by default `postgres://localhost/guestbook`; made if it is missing) and `GUESTBOOK_ADDR` (default `127.0.0.1:3000`) say where.
 //!
 //! With `--features sandbox` suites that are not written in Rust open sessions at `/sandbox`: each has a guestbook of its
 //! own, of which nothing is left. See `e2e/node`.

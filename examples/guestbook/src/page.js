@@ -37,7 +37,7 @@ function say(text, kind = "") {
 function hear({ signed, book }) {
   if (signed && show(signed)) count(Number.parseInt(total.textContent, 10) + 1);
   if (book) {
-    book.entries.toReversed().forEach(show);
+    book.entries.reverse().forEach(show);
     count(book.total);
   }
 }

@@ -117,13 +117,10 @@ async fn obey(order: Order) -> ControlFlow<()> {
 }
 
 async fn count(counter: Counter) -> Result<(), Error> {
-    sqlx::query(
-        "INSERT INTO statistics (counter, value) VALUES ($1, 1) \
-         ON CONFLICT (counter) DO UPDATE SET value = statistics.value + 1",
-    )
-    .bind(counter.name())
-    .execute(&REPO)
-    .await?;
+    sqlx::query("INSERT INTO counted (counter) VALUES ($1)")
+        .bind(counter.name())
+        .execute(&REPO)
+        .await?;
     Ok(())
 }
 

@@ -1,6 +1,8 @@
 //! How sessions end without their client: by time, with the server, half opened.
 
-use crate::server::{REPO, Session, answer, ask, post_session, production, routes, server};
+use crate::server::{
+    RELEASED, REPO, Session, answer, ask, post_session, production, routes, server,
+};
 use ::http::{Method, StatusCode};
 use heirloom::{Error, FutureExt as _, Owner};
 use heirloom_tests::{eventually, file_of};
@@ -94,6 +96,33 @@ async fn a_session_that_is_used_has_all_of_its_time_again_unless_it_is_absolute(
 }
 
 #[tokio::test]
+async fn a_session_does_not_end_while_a_request_of_it_is_answered() {
+    production().await;
+    let app = server(routes());
+    let session = Session::wish(&app, r#"{"name": "slow", "timeout_ms": 100}"#).await;
+    let waiting = async {
+        // Not asked by its token, which would be a use.
+        let old_enough = || {
+            let owners = heirloom::inspect().owners;
+            let owner = owners.iter().find(|owner| owner.name == "slow");
+            let ran = owner.expect("it does not end").ran;
+            let old = ran > Duration::from_secs(1);
+            if old { Ok(()) } else { Err(format!("{ran:?}")) }
+        };
+        eventually(old_enough).await;
+        RELEASED.notify_one();
+    };
+    let (answer, ()) = futures_util::future::join(session.get(&app, "/wait"), waiting).await;
+    assert_eq!(answer, (StatusCode::OK, "0".to_owned()));
+    eventually(|| {
+        let owners = heirloom::inspect().owners;
+        let left = owners.iter().find(|owner| owner.name == "slow");
+        left.map_or(Ok(()), |owner| Err(format!("{owner:?}")))
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn with_the_server_its_sessions_end_and_nothing_is_left() {
     production().await;
     let app = server(routes());
@@ -156,7 +185,7 @@ async fn a_client_that_goes_away_while_its_session_is_ended_has_ended_it() {
         let mut ending = pin!(session.delete(&app));
         poll_fn(|cx| {
             // Begun, not finished.
-            let _ = ending.as_mut().poll(cx);
+            drop(ending.as_mut().poll(cx));
             Poll::Ready(())
         })
         .await;

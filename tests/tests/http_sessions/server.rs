@@ -13,7 +13,7 @@ use heirloom_tests::{MIGRATOR, count, insert};
 use serde_json::Value;
 use sqlx::{Sqlite, SqlitePool};
 use std::net::SocketAddr;
-use tokio::sync::OnceCell;
+use tokio::sync::{Notify, OnceCell};
 use tower::ServiceExt as _;
 
 pub(crate) static REPO: Repo<Sqlite> = Repo::new().migrator(&MIGRATOR);
@@ -35,6 +35,9 @@ pub(crate) async fn production() {
     };
     OPEN.get_or_init(open).await;
 }
+
+/// What `/wait` waits for. One test uses it.
+pub(crate) static RELEASED: Notify = Notify::const_new();
 
 /// As an application asks for its pool: that of whoever the request belongs to.
 struct Database(SqlitePool);
@@ -61,6 +64,14 @@ pub(crate) fn application() -> Router {
         guests.to_string()
     }
 
+    /// Answers when a test lets it.
+    async fn wait() -> String {
+        RELEASED.notified().await;
+        count(&REPO)
+            .await
+            .map_or_else(|error| error.to_string(), |count| count.to_string())
+    }
+
     async fn both() -> String {
         let one = count(&REPO).await.unwrap();
         format!("{one} {}", count(&SECOND).await.unwrap())
@@ -76,6 +87,7 @@ pub(crate) fn application() -> Router {
     Router::new()
         .route("/guests", get(guests))
         .route("/both", get(both))
+        .route("/wait", get(wait))
         .route("/sign-up/{email}", post(sign_up))
 }
 

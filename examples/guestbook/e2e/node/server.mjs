@@ -13,7 +13,7 @@ export async function start() {
   const home = await mkdtemp(join(tmpdir(), "guestbook-"));
   const env = {
     ...process.env,
-    // The book of whoever brings no token. On PostgreSQL it is there already.
+    // The book of whoever brings no token; made if it is missing.
     DATABASE_URL: process.env.GUESTBOOK_DATABASE_URL ?? `sqlite:${join(home, "book.sqlite")}`,
     GUESTBOOK_ADDR: "127.0.0.1:0",
   };

@@ -1,4 +1,4 @@
-//! A database on a server, which must be there.
+//! A database on a server.
 
 use sqlx::migrate::Migrator;
 use sqlx::postgres::PgConnectOptions;

@@ -1,4 +1,4 @@
-//! A file, made if it is missing.
+//! A file.
 
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
@@ -17,7 +17,5 @@ pub(crate) const NOTE_WELCOME: &str =
     "UPDATE guests SET welcomed_at = strftime('%Y-%m-%dT%H:%M:%SZ', 'now') WHERE id = $1";
 
 pub(crate) fn options(url: &str) -> Result<SqliteConnectOptions, sqlx::Error> {
-    Ok(SqliteConnectOptions::from_str(url)?
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal))
+    Ok(SqliteConnectOptions::from_str(url)?.journal_mode(SqliteJournalMode::Wal))
 }

@@ -84,10 +84,7 @@ static SHARED: LazyLock<Statistics> = LazyLock::new(|| {
     statistics.recv().expect("it starts")
 });
 
-// On PostgreSQL each in a database of its own: all of them write the same row, and the actor, which does one thing after the other,
-// would wait in one test's transaction for another test's to end, with that one's orders behind it.
-#[cfg_attr(feature = "postgres", sandboxed(isolation = "database"))]
-#[cfg_attr(not(feature = "postgres"), sandboxed)]
+#[sandboxed]
 #[rstest]
 async fn one_actor_for_all_tests_counts_for_each_its_own(
     #[values(1, 2, 3, 4, 5, 6, 7, 8)] guests: i64,

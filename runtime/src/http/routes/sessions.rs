@@ -5,6 +5,7 @@ use crate::alarm::{self, Due};
 use crate::error::{Asker, Error, Place};
 use crate::owner::{Owner, OwnerId};
 use crate::repo::{StartOwner, StartedOwner};
+use crate::task::Tracker;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -169,6 +170,13 @@ impl Session {
         self.since.elapsed()
     }
 
+    /// Whether a request of it is being answered.
+    fn is_in_flight(&self) -> bool {
+        let work = self.owner.work::<Tracker>().unfinished();
+        let mut requests = work.iter().filter_map(|work| work.request.as_ref());
+        requests.any(|request| request.in_flight)
+    }
+
     /// Ends it and waits until everything is rolled back. `None` when somebody else ends it.
     ///
     /// # Cancel safety
@@ -211,6 +219,11 @@ impl Session {
 impl Due for Session {
     /// Its time is up, unless somebody has used it meanwhile.
     fn due(self: Arc<Self>) {
+        if self.sliding && self.is_in_flight() {
+            // Looked at again before long: its time begins anew when it is answered, which nobody tells.
+            self.owner.is_used();
+            return self.look_again(self.timeout / 4);
+        }
         let left = self.left();
         if !left.is_zero() {
             return self.look_again(left);
@@ -218,9 +231,14 @@ impl Due for Session {
         let Some(started) = self.started().take() else {
             return;
         };
-        tracing::info!(
+        let since = if self.sliding {
+            "was last used"
+        } else {
+            "began"
+        };
+        tracing::warn!(
             target: "heirloom",
-            "the session `{}` ends: its client has not ended it within {:?}", self.owner, self.timeout
+            "the session `{}` ends by itself, {:?} after it {since}", self.owner, self.timeout
         );
         let runtime = self.runtime.clone();
         drop(runtime.spawn(async move {
