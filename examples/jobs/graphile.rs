@@ -1,4 +1,4 @@
-//! graphile_worker keeps its jobs in PostgreSQL, in a schema of its own. In a test the worker's `run_once` runs what there
+//! `graphile_worker` keeps its jobs in PostgreSQL, in a schema of its own. In a test the worker's `run_once` runs what there
 //! is and what that enqueues, as a part of the test: it is this library's own way to drain a queue.
 //!
 //! A worker that all tests share has nothing to do: a job that a test has added is in the test's own database, where

@@ -162,6 +162,12 @@ impl Owner {
         self.0.clock.ran()
     }
 
+    /// Somebody outside is using it now, as if they had named it by its token.
+    #[cfg(all(feature = "axum", feature = "_database"))]
+    pub(crate) fn is_used(&self) {
+        self.0.clock.is_named();
+    }
+
     /// How long nobody outside has named it by its token; from its start, if nobody has.
     #[cfg(all(feature = "axum", feature = "_database"))]
     pub(crate) fn idle(&self) -> Duration {

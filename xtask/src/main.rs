@@ -9,6 +9,7 @@ mod python;
 mod step;
 mod test;
 mod tools;
+mod underway;
 mod unstable;
 mod with_servers;
 

@@ -2,7 +2,7 @@
 
 use crate::postgres::{Databases, Server};
 use crate::step::{Result, Step};
-use crate::{guestbook, node, python, tools, unstable};
+use crate::{guestbook, node, python, tools, underway, unstable};
 
 /// The features that an application can have of heirloom without those of its tests, and the other way round. The
 /// workspace's own build has all of them.
@@ -10,12 +10,12 @@ pub(crate) const FEATURES: &[&str] = &[
     "",
     "macros",
     "sqlite",
-    "macros,sqlite,axum,serde",
+    "macros,sqlite,apalis,axum,serde",
     "sandbox",
     "sandbox,tower",
     "postgres",
     "sandbox,postgres",
-    "macros,sandbox,sqlite,postgres-tls,axum,serde",
+    "macros,sandbox,sqlite,postgres-tls,apalis,axum,serde",
 ];
 
 pub(crate) fn run() -> Result {
@@ -38,6 +38,7 @@ pub(crate) fn run_all() -> Result {
     // The same story on the other database.
     run("test --package guestbook --features postgres")?;
     guestbook::test(&server)?;
+    underway::test(&server)?;
     unstable::test()?;
     for features in FEATURES {
         // The examples in the documentation are on SQLite; with all targets named, they are left out.

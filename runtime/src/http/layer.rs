@@ -3,7 +3,7 @@
 use super::header::Sources;
 use super::refusal::Refused;
 use super::service::SandboxService;
-use crate::error::Place;
+use crate::error::{Place, Subject};
 use crate::owner::Owner;
 use http::header::{HeaderMap, HeaderName};
 use http::{Extensions, Request};
@@ -135,7 +135,14 @@ impl Door {
                 self.check_peer(request.extensions())?;
                 Ok(Some(owner))
             }
-            None => Ok(self.instance.clone()),
+            None => match &self.instance {
+                // A server may outlive the test that started it.
+                Some(owner) => {
+                    let running = owner.require_running(Subject::Token, None);
+                    running.map(|()| Some(owner.clone())).map_err(Refused::from)
+                }
+                None => Ok(None),
+            },
         }
     }
 

@@ -51,6 +51,7 @@ impl OwnerContext {
 
     /// What is written down.
     #[cfg_attr(not(feature = "serde"), allow(dead_code, reason = "nobody writes it"))]
+    #[expect(clippy::unused_self, reason = "in tests it has a token")]
     pub(super) fn text(self) -> Option<String> {
         None
     }

@@ -81,6 +81,19 @@ impl Worker {
         worker
     }
 
+    /// What it says when it gets no database.
+    pub async fn refused<N, V>(language: Language, env: impl IntoIterator<Item = (N, V)>) -> String
+    where
+        N: AsRef<OsStr>,
+        V: AsRef<OsStr>,
+    {
+        let mut command = language.command();
+        command.envs(env).stdin(Stdio::null());
+        let ended = command.output().await.expect("it starts");
+        assert!(!ended.status.success(), "it got one");
+        String::from_utf8_lossy(&ended.stderr).into_owned()
+    }
+
     /// What comes of this line, as JSON without blanks.
     pub async fn ask(&mut self, line: &str) -> String {
         self.tell(line).await;

@@ -16,10 +16,15 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// Serves an application on a runtime that belongs to no test, as a server does that a suite shares.
 pub(crate) fn serve(app: Router) -> SocketAddr {
+    serve_on(heirloom_tests::nobodys(), app)
+}
+
+/// Serves it on this runtime.
+pub(crate) fn serve_on(runtime: &tokio::runtime::Runtime, app: Router) -> SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let address = listener.local_addr().unwrap();
-    drop(heirloom_tests::nobodys().spawn(async move {
+    drop(runtime.spawn(async move {
         let app = app.into_make_service_with_connect_info::<SocketAddr>();
         axum::serve(TcpListener::from_std(listener).unwrap(), app).await
     }));

@@ -1,6 +1,8 @@
 //! How sessions end without their client: by time, with the server, half opened.
 
-use crate::server::{REPO, Session, answer, ask, post_session, production, routes, server};
+use crate::server::{
+    RELEASED, REPO, Session, answer, ask, post_session, production, routes, server,
+};
 use ::http::{Method, StatusCode};
 use heirloom::{Error, FutureExt as _, Owner};
 use heirloom_tests::{eventually, file_of};
@@ -57,13 +59,8 @@ async fn a_session_whose_client_has_vanished_ends_by_itself_and_takes_no_place()
             "{text}"
         );
         // Its place is free when everything is rolled back.
-        let place = heirloom::eventually(|| async {
-            match ask(&app, post_session("")).await {
-                (StatusCode::CREATED, _) => Ok(()),
-                (_, text) => Err(text),
-            }
-        });
-        place.await.unwrap();
+        let next = heirloom::eventually(|| Session::try_open(&app)).await;
+        next.unwrap().delete(&app).await;
     }
 }
 
@@ -91,6 +88,33 @@ async fn a_session_that_is_used_has_all_of_its_time_again_unless_it_is_absolute(
     let session = Session::open(&absolute).await;
     assert_eq!(session.opened["sliding"], false);
     session.delete(&absolute).await;
+}
+
+#[tokio::test]
+async fn a_session_does_not_end_while_a_request_of_it_is_answered() {
+    production().await;
+    let app = server(routes());
+    let session = Session::wish(&app, r#"{"name": "slow", "timeout_ms": 100}"#).await;
+    let waiting = async {
+        // Not asked by its token, which would be a use.
+        let old_enough = || {
+            let owners = heirloom::inspect().owners;
+            let owner = owners.iter().find(|owner| owner.name == "slow");
+            let ran = owner.expect("it does not end").ran;
+            let old = ran > Duration::from_secs(1);
+            if old { Ok(()) } else { Err(format!("{ran:?}")) }
+        };
+        eventually(old_enough).await;
+        RELEASED.notify_one();
+    };
+    let (answer, ()) = futures_util::future::join(session.get(&app, "/wait"), waiting).await;
+    assert_eq!(answer, (StatusCode::OK, "0".to_owned()));
+    eventually(|| {
+        let owners = heirloom::inspect().owners;
+        let left = owners.iter().find(|owner| owner.name == "slow");
+        left.map_or(Ok(()), |owner| Err(format!("{owner:?}")))
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -156,7 +180,7 @@ async fn a_client_that_goes_away_while_its_session_is_ended_has_ended_it() {
         let mut ending = pin!(session.delete(&app));
         poll_fn(|cx| {
             // Begun, not finished.
-            let _ = ending.as_mut().poll(cx);
+            drop(ending.as_mut().poll(cx));
             Poll::Ready(())
         })
         .await;
@@ -181,6 +205,50 @@ async fn of_two_that_end_a_session_one_does_and_the_other_is_told() {
             text.contains(name) && !text.contains(session.token()),
             "{text}"
         );
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_is_under_way_when_its_session_ends_is_told_and_keeps_nothing() {
+    production().await;
+    let app = server(routes());
+    let session = Session::open(&app).await;
+    let file = file_in(&session.owner()).await;
+    let ending = async {
+        // The handler holds a connection, in a transaction.
+        let holds = heirloom::eventually(|| async {
+            let state = session.state(&app).await["sessions"][0]["state"].to_string();
+            if state.contains("0 idle") {
+                Ok(())
+            } else {
+                Err(state)
+            }
+        });
+        holds.await.unwrap();
+        session.delete(&app).await
+    };
+    let (never, ended) = futures_util::future::join(session.get(&app, "/never"), ending).await;
+    assert_eq!(ended.0, StatusCode::OK, "{}", ended.1);
+    assert_eq!(never.0, StatusCode::GONE, "{}", never.1);
+    assert!(!file.exists());
+}
+
+#[test]
+fn a_session_whose_runtime_is_gone_ends_like_any_other_and_takes_no_place() {
+    let runtime = || tokio::runtime::Runtime::new().unwrap();
+    let main = runtime();
+    main.block_on(production());
+    let app = server(routes().limit(1));
+    for wish in ["", r#"{"timeout_ms": 50}"#] {
+        let session = runtime().block_on(Session::wish(&app, wish));
+        main.block_on(async {
+            if wish.is_empty() {
+                let (status, text) = session.delete(&app).await;
+                assert_eq!(status, StatusCode::OK, "{text}");
+            }
+            let next = heirloom::eventually(|| Session::try_open(&app)).await;
+            next.unwrap().delete(&app).await;
+        });
     }
 }
 

@@ -13,7 +13,7 @@ use heirloom_tests::{MIGRATOR, count, insert};
 use serde_json::Value;
 use sqlx::{Sqlite, SqlitePool};
 use std::net::SocketAddr;
-use tokio::sync::OnceCell;
+use tokio::sync::{Notify, OnceCell};
 use tower::ServiceExt as _;
 
 pub(crate) static REPO: Repo<Sqlite> = Repo::new().migrator(&MIGRATOR);
@@ -35,6 +35,9 @@ pub(crate) async fn production() {
     };
     OPEN.get_or_init(open).await;
 }
+
+/// What `/wait` waits for. One test uses it.
+pub(crate) static RELEASED: Notify = Notify::const_new();
 
 /// As an application asks for its pool: that of whoever the request belongs to.
 struct Database(SqlitePool);
@@ -61,6 +64,22 @@ pub(crate) fn application() -> Router {
         guests.to_string()
     }
 
+    /// Answers when a test lets it.
+    async fn wait() -> String {
+        RELEASED.notified().await;
+        count(&REPO)
+            .await
+            .map_or_else(|error| error.to_string(), |count| count.to_string())
+    }
+
+    /// Is never answered, in the middle of a transaction.
+    async fn never() -> String {
+        let mut transaction = REPO.begin().await.unwrap();
+        let insert = sqlx::query("INSERT INTO guests (email) VALUES ('never@example.org')");
+        insert.execute(&mut *transaction).await.unwrap();
+        std::future::pending().await
+    }
+
     async fn both() -> String {
         let one = count(&REPO).await.unwrap();
         format!("{one} {}", count(&SECOND).await.unwrap())
@@ -76,6 +95,8 @@ pub(crate) fn application() -> Router {
     Router::new()
         .route("/guests", get(guests))
         .route("/both", get(both))
+        .route("/wait", get(wait))
+        .route("/never", get(never))
         .route("/sign-up/{email}", post(sign_up))
 }
 
@@ -135,11 +156,22 @@ impl Session {
     }
 
     pub(crate) async fn wish(app: &Router, body: &str) -> Self {
+        Self::wish_for(app, body).await.unwrap()
+    }
+
+    /// Where there may be no place.
+    pub(crate) async fn try_open(app: &Router) -> Result<Self, String> {
+        Self::wish_for(app, "").await
+    }
+
+    async fn wish_for(app: &Router, body: &str) -> Result<Self, String> {
         let (status, text) = ask(app, post_session(body)).await;
-        assert_eq!(status, StatusCode::CREATED, "{text}");
+        if status != StatusCode::CREATED {
+            return Err(text);
+        }
         let opened: Value = serde_json::from_str(&text).unwrap();
         let agent = opened["user_agent"].as_str().unwrap().to_owned();
-        Self { agent, opened }
+        Ok(Self { agent, opened })
     }
 
     pub(crate) async fn get(&self, app: &Router, path: &str) -> (StatusCode, String) {

@@ -53,14 +53,32 @@ pub(crate) struct Hub {
 /// A socket that clients connect to.
 #[derive(Debug)]
 struct Listening {
-    path: PathBuf,
-    /// Dropped, nobody is let in any more.
-    _stop: oneshot::Sender<()>,
+    socket: SocketFile,
+    /// Dropped, nobody is let in any more; sent, they are told why for as long as the other end of it lives.
+    stop: oneshot::Sender<oneshot::Receiver<()>>,
+    /// Whether other processes were told of it, which may connect at any time.
+    is_told: bool,
 }
 
-impl Drop for Listening {
+/// The file of a socket, gone when this is.
+#[derive(Debug)]
+struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
     fn drop(&mut self) {
-        std::fs::remove_file(&self.path).ok();
+        std::fs::remove_file(&self.0).ok();
+    }
+}
+
+impl Listening {
+    /// Lets nobody in any more. Whoever comes later from another process is told whose database it was.
+    fn end(self) {
+        if self.is_told {
+            let (gone, until_gone) = oneshot::channel();
+            if self.stop.send(until_gone).is_ok() {
+                graveyard::keep_door(self.socket, gone);
+            }
+        }
     }
 }
 
@@ -188,10 +206,18 @@ impl Hub {
         )));
         let mut listeners = lock(&self.listeners);
         listeners.push(Listening {
-            path: path.to_owned(),
-            _stop: stop,
+            socket: SocketFile(path.to_owned()),
+            stop,
+            is_told: false,
         });
         Ok(())
+    }
+
+    /// Other processes are told of the socket at this path: they may come when it is too late.
+    pub(crate) fn is_told(&self, path: &Path) {
+        for listening in &mut *lock(&self.listeners) {
+            listening.is_told |= listening.socket.0 == path;
+        }
     }
 
     /// Ends it: whoever is connected is told why, and what runs is cancelled. Does not wait.
@@ -206,7 +232,8 @@ impl Hub {
     /// Ends it and waits for the session, whose last statement is cancelled after a moment.
     pub(crate) async fn close(&self, why: &str, patience: Duration) -> Left {
         self.shared.end(why);
-        lock(&self.listeners).clear();
+        let listeners = std::mem::take(&mut *lock(&self.listeners));
+        listeners.into_iter().for_each(Listening::end);
         let mut core = self.shared.take_for_good();
         if core.is_none() && !self.handed_over.load(Ordering::Acquire) {
             core = self.shared.wait_for_core(FINISH).await;

@@ -102,6 +102,7 @@ impl VirtualLease {
             Ok(number)
         };
         let number = *self.elsewhere.get_or_try_init(listen).await?;
+        self.hub.is_told(&self.sockets.path(number));
         let (dir, database) = (self.sockets.dir(), self.ready.config().database());
         Ok(format!(
             "postgres://{}@{}:{number}/{}?sslmode=disable",

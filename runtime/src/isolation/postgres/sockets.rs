@@ -61,11 +61,16 @@ impl Sockets {
         &self.path
     }
 
+    /// Where the socket of this number is.
+    pub(super) fn path(&self, number: u16) -> PathBuf {
+        self.path.join(format!(".s.PGSQL.{number}"))
+    }
+
     /// A number that no socket has, and where that one is to be.
     pub(super) fn free(&self) -> (u16, PathBuf) {
         loop {
             let number = self.next.fetch_add(1, Ordering::Relaxed).max(FIRST);
-            let path = self.path.join(format!(".s.PGSQL.{number}"));
+            let path = self.path(number);
             // Numbers come again after some fifty thousand; by then one of them may still be in use.
             if matches!(path.symlink_metadata(), Err(error) if error.kind() == io::ErrorKind::NotFound)
             {

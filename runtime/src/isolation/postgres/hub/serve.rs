@@ -37,28 +37,53 @@ pub(super) async fn accept(
     listener: UnixListener,
     door: Entrance,
     watch: Option<Arc<Watch>>,
-    mut stopped: oneshot::Receiver<()>,
+    mut stopped: oneshot::Receiver<oneshot::Receiver<()>>,
 ) {
     let mut connections = JoinSet::new();
-    loop {
+    let stays = loop {
         let accepted = poll_fn(|cx| match Pin::new(&mut stopped).poll(cx) {
-            Poll::Ready(_) => Poll::Ready(None),
-            Poll::Pending => door.poll_accept(cx, &listener).map(Some),
+            Poll::Ready(stays) => Poll::Ready(Err(stays.ok())),
+            Poll::Pending => door.poll_accept(cx, &listener).map(Ok),
         });
         match accepted.await {
-            None => break,
-            Some(Ok((socket, guest))) => {
+            Err(stays) => break stays,
+            Ok(Ok((socket, guest))) => {
                 let watch = watch.clone();
                 connections.spawn(connection(Arc::clone(&shared), socket, guest, watch));
             }
-            Some(Err(_)) => tokio::time::sleep(AGAIN).await,
+            Ok(Err(_)) => tokio::time::sleep(AGAIN).await,
         }
         while connections.try_join_next().is_some() {}
+    };
+    drop((door, watch));
+    if let Some(until) = stays {
+        drop(tokio::spawn(refuse(shared, listener, until)));
     }
-    drop((listener, door));
     let all = async { while connections.join_next().await.is_some() {} };
     // Those who do not come to an end are dropped with the set.
     timeout(GOODBYE, all).await.ok();
+}
+
+/// Tells whoever comes after the end whose database it was, until nobody is to be told any more.
+async fn refuse(shared: Arc<Shared>, listener: UnixListener, mut until: oneshot::Receiver<()>) {
+    loop {
+        let accepted = poll_fn(|cx| match Pin::new(&mut until).poll(cx) {
+            Poll::Ready(_) => Poll::Ready(None),
+            Poll::Pending => listener.poll_accept(cx).map(Some),
+        });
+        match accepted.await {
+            None => return,
+            Some(Ok((mut socket, _))) => {
+                let mut input = BytesMut::with_capacity(READ);
+                let said = introduction(&shared, &mut socket, &mut input);
+                if let Ok(Some(Err(refused))) = timeout(GOODBYE, said).await {
+                    socket.try_write(&refused).ok();
+                    super::graveyard::keep(socket);
+                }
+            }
+            Some(Err(_)) => tokio::time::sleep(AGAIN).await,
+        }
+    }
 }
 
 async fn connection(
