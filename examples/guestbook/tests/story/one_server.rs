@@ -131,6 +131,9 @@ async fn the_pages_of_an_owner_that_ends_end_with_it_and_no_others(client: Clien
     let owner = Owner::start("a short visit").repo(&guestbook::REPO).await?;
     let visitor = Client::of(&owner);
     let (mut ours, mut theirs) = (client.follow().await?, visitor.follow().await?);
+    // Answered, so it is followed by now.
+    theirs.send(Message::text(r#""count""#)).await?;
+    theirs.next().await.ok_or("the connection has ended")??;
     owner.stop().await?;
     let last = theirs.next().await;
     assert!(!matches!(last, Some(Ok(Message::Text(_)))), "{last:?}");
