@@ -499,3 +499,65 @@ async fn streams_of_one_http2_connection_are_each_their_owners_and_end_alone() {
         }
     }
 }
+
+/// In process nobody stands between the body and its reader.
+#[sandboxed]
+#[should_panic(expected = "its owner `ended` has ended")]
+async fn a_body_that_is_read_in_process_after_its_owners_end_tells_why_it_broke_off() {
+    let second = another("ended").await;
+    let app = app().layer(SandboxLayer::new());
+    let response = app.oneshot(get("/stream", Some(&second))).await.unwrap();
+    let mut body = response.into_body().into_data_stream();
+    body.next().await.unwrap().unwrap();
+    stop(second).await.unwrap();
+    let _cut_off = body.next().await;
+}
+
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("it goes off");
+    }
+}
+
+/// A handler or a body that panics when it is dropped, with its client there or gone.
+#[sandboxed]
+async fn what_panics_when_it_is_dropped_at_its_owners_end_harms_nobody_else() {
+    let gate = Gate::default();
+    let (in_handler, in_body) = (gate.clone(), gate.clone());
+    let handler = async move || {
+        let _bomb = Bomb;
+        in_handler.pass().await;
+    };
+    let body = async move || {
+        let bomb = Bomb;
+        let waits = stream::once(async move { in_body.pass().await });
+        Body::from_stream(waits.map(move |()| {
+            let _bomb = &bomb;
+            Ok::<_, Infallible>(Bytes::new())
+        }))
+    };
+    let app = Router::new()
+        .route("/handler", on_get(handler))
+        .route("/body", on_get(body))
+        .layer(SandboxLayer::new());
+    let server = serve(app);
+    for (path, leaves) in [("/handler", false), ("/handler", true), ("/body", false)] {
+        let second = another("bombed").await;
+        let mut client = Client::connect(server).await;
+        let request = get(path, Some(&second));
+        let answer = tokio::spawn(async move {
+            let body = Body::new(client.send(request).await.ok()?.into_body());
+            axum::body::to_bytes(body, usize::MAX).await.ok()
+        });
+        gate.reached.notified().await;
+        if leaves {
+            answer.abort();
+        }
+        stop(second).await.unwrap();
+        if !leaves {
+            assert_eq!(answer.await.unwrap(), None, "{path}");
+        }
+    }
+}

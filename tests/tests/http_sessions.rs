@@ -14,3 +14,5 @@ mod life;
 mod postgres;
 #[path = "http_sessions/server.rs"]
 mod server;
+#[path = "http_sessions/storm.rs"]
+mod storm;

@@ -1,6 +1,7 @@
 //! The body of a response: polled and dropped as its request's owner.
 
 use crate::context::Carrier;
+use crate::owner::Owner;
 use crate::task::Tracked;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
@@ -128,16 +129,19 @@ impl<B: Body> OwnedBody<B> {
         if this.body.is_none() {
             return Poll::Ready(None);
         }
-        let _entered = this.carrier.enter();
         if this.tracked.is_aborted() {
+            let reader = crate::context::current();
+            let entered = this.carrier.enter();
             this.body.set(None);
+            drop(entered);
+            let tracked = std::mem::take(this.tracked);
             if cfg!(panic = "unwind") {
                 // What was sent so far must not look like all of it.
-                this.tracked.abort();
+                breaks_off(tracked, this.carrier, reader.is_some());
             }
-            *this.tracked = Tracked::default();
             return Poll::Ready(None);
         }
+        let _entered = this.carrier.enter();
         let mut body = this.body.as_mut();
         let polled = this.tracked.poll(this.carrier, cx, |cx| {
             let Some(running) = body.as_mut().as_pin_mut() else {
@@ -156,6 +160,19 @@ impl<B: Body> OwnedBody<B> {
         }
         polled
     }
+}
+
+/// Its owner has ended. The task of a server's connection ends in silence; a test that reads in process is to know why it fails.
+fn breaks_off(mut tracked: Tracked, carrier: &Carrier, is_read_by_an_owner: bool) -> ! {
+    if is_read_by_an_owner {
+        drop(tracked);
+        let owner = carrier.owner().map_or("", Owner::name);
+        panic!(
+            "the body of a response broke off: its owner `{owner}` has ended\n\n  help: read it to its end, or drop it, before `{owner}` \
+             ends"
+        );
+    }
+    tracked.abort()
 }
 
 impl<B> fmt::Debug for SandboxBody<B> {

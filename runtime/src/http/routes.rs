@@ -71,8 +71,8 @@ const LIMIT: usize = 64;
 /// let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
 /// let app: Router = Router::new().route("/", get(|| async { "hello" }));
 /// let sessions = sandbox_routes("/sandbox").repo(&REPO).listening_at(listener.local_addr()?)?;
-/// let server = axum::serve(listener, app.layer(SandboxLayer::new()).merge(sessions));
-/// # drop(server);
+/// let app = app.layer(SandboxLayer::new()).merge(sessions); // axum::serve(listener, app).await?
+/// # drop(app);
 /// # Ok::<_, Box<dyn std::error::Error>>(()) })?;
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
