@@ -317,6 +317,16 @@ async fn a_response_that_streams_ends_with_its_owner_and_looks_cut_off() {
 }
 
 #[sandboxed]
+async fn a_response_that_is_all_there_is_read_after_its_owners_end() {
+    Gate::named("all_there").opens();
+    let owner = Owner::start("visitor").repo(&REPO).await.unwrap();
+    let asked = app().oneshot(get("/gated/all_there", Some(&owner)));
+    let response = asked.await.unwrap();
+    owner.stop().await.unwrap();
+    assert_eq!(text_of(response).await.1, "passed");
+}
+
+#[sandboxed]
 async fn a_response_whose_reader_is_slow_keeps_no_test_from_settling(sandbox: Sandbox) {
     let mut client = Client::connect(*SERVER).await;
     let request = get("/endless", Some(sandbox.owner()));
