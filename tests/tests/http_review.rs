@@ -107,12 +107,6 @@ fn on_a_thread(
     thread.spawn(run).unwrap()
 }
 
-fn post_to(path: &str, owner: &Owner) -> Request<Body> {
-    let mut request = get(path, Some(owner));
-    *request.method_mut() = ::http::Method::POST;
-    request
-}
-
 #[sandboxed]
 async fn what_a_handler_spawns_unannotated_is_refused_and_never_anybody_elses(
     owner: Owner,
