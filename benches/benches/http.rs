@@ -11,7 +11,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use heirloom::http::SandboxLayer;
 use heirloom::{Sandbox, Test};
 use http::{Request, Response};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt, Full};
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::hint::black_box;
@@ -54,7 +54,7 @@ fn request(agent: &str) -> Request<Full<Bytes>> {
 async fn asks<S, B>(mut service: S, agent: &str, times: u64) -> Duration
 where
     S: Service<Request<Full<Bytes>>, Response = Response<B>, Error = Infallible>,
-    B: http_body_util::BodyExt<Data = Bytes>,
+    B: BodyExt<Data = Bytes>,
     B::Error: std::fmt::Debug,
 {
     let requests: Vec<_> = (0..times).map(|_| request(agent)).collect();

@@ -67,9 +67,9 @@ mod sandbox {
         Asker, Busy, Ended, Inspection, OwnerView, Panicked, PausedView, Place, Refusal, RepoView,
         RequestView, SessionView, Subject, Taken, TaskKind, TaskState, TaskView, Trail, Why,
     };
-    pub use crate::harness::{BoxError, Drain, FromSandbox, Outcome, Sandbox, Test};
     #[cfg(feature = "_database")]
     pub use crate::harness::Env;
+    pub use crate::harness::{BoxError, Drain, FromSandbox, Outcome, Sandbox, Test};
     #[cfg(feature = "_database")]
     pub use crate::isolation::{Isolation, IsolationLevel, Kept};
     pub use crate::jobs::{DrainQueue, Drained, FailedJob, drain_queue};

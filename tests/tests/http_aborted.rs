@@ -17,10 +17,12 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tower::ServiceExt as _;
 
-/// Of each kind, on each database.
+/// In process, and over connections that break, on each database.
 const REQUESTS: i64 = 300;
+const CONNECTIONS: i64 = 40;
 
 /// Nothing here is about time, and the machine may be busy.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -41,10 +43,24 @@ async fn dropped_after<F: Future>(waits: u64, future: F) -> bool {
 }
 
 /// What handlers have done, as they tell it themselves.
-#[derive(Default)]
 struct Handlers {
     begun: AtomicI64,
     finished: AtomicI64,
+    /// They are in the middle of their transaction.
+    reached: Semaphore,
+    /// And may go on.
+    open: Semaphore,
+}
+
+impl Handlers {
+    const fn with_an_open_way(times: usize) -> Self {
+        Self {
+            begun: AtomicI64::new(0),
+            finished: AtomicI64::new(0),
+            reached: Semaphore::const_new(0),
+            open: Semaphore::const_new(times),
+        }
+    }
 }
 
 /// Tells of each request where it was when its client went.
@@ -76,14 +92,8 @@ macro_rules! on {
             use super::*;
 
             static REPO: Repo<$database> = Repo::named(stringify!($name)).migrator(&MIGRATOR);
-            static IN_PROCESS: Handlers = Handlers {
-                begun: AtomicI64::new(0),
-                finished: AtomicI64::new(0),
-            };
-            static OVER_TCP: Handlers = Handlers {
-                begun: AtomicI64::new(0),
-                finished: AtomicI64::new(0),
-            };
+            static IN_PROCESS: Handlers = Handlers::with_an_open_way(10_000);
+            static OVER_TCP: Handlers = Handlers::with_an_open_way(0);
 
             /// Writes in a transaction, with many an `.await`, and counts at its end.
             async fn writes(handlers: &'static Handlers) -> String {
@@ -93,7 +103,8 @@ macro_rules! on {
                 let insert = insert.bind(i32::try_from(number).unwrap());
                 let insert = insert.bind(format!("{number}@example.org"));
                 insert.execute(&mut *transaction).await.unwrap();
-                tokio::task::yield_now().await;
+                handlers.reached.add_permits(1);
+                handlers.open.acquire().await.unwrap().forget();
                 let visit = sqlx::query("INSERT INTO visits (guest, day) VALUES ($1, 'today')");
                 let visit = visit.bind(i32::try_from(number).unwrap());
                 visit.execute(&mut *transaction).await.unwrap();
@@ -121,6 +132,7 @@ macro_rules! on {
                     let rows = sqlx::query_scalar::<_, i64>(count).fetch_one(&REPO);
                     assert_eq!(rows.await.unwrap(), begun, "{table}");
                 }
+                handlers.open.add_permits(1);
                 let request = get("/write", Some(sandbox.owner()));
                 let next = app(handlers).oneshot(request).await.unwrap();
                 assert_eq!(http::text_of(next).await.1, (begun + 1).to_string());
@@ -144,15 +156,21 @@ macro_rules! on {
                 let mut random = Random::seeded();
                 let mut clients = Clients::default();
                 let address = serve(app(&OVER_TCP));
-                for _ in 0..REQUESTS {
+                for _ in 0..CONNECTIONS {
                     let request = get("/write", Some(sandbox.owner()));
-                    let waits = random.below(6);
-                    // On nobody's runtime: a connection ends when its client is dropped, not when the test is.
+                    let waits = random.below(2) == 0;
                     let asked = nobodys().spawn(async move {
                         let mut client = Client::connect(address).await;
-                        dropped_after(waits, client.send(request)).await
+                        client.ask(request).await
                     });
-                    clients.saw(asked.await.unwrap());
+                    OVER_TCP.reached.acquire().await.unwrap().forget();
+                    if !waits {
+                        asked.abort();
+                        // Its server has heard of it, or it would be in flight.
+                        sandbox.settle_within(PATIENCE).await.unwrap();
+                    }
+                    OVER_TCP.open.add_permits(1);
+                    clients.saw(asked.await.is_ok());
                 }
                 clients.went_at_all_times();
                 all_is_well(&sandbox, &OVER_TCP).await;

@@ -51,7 +51,7 @@ async fn yields(Path(times): Path<u64>) {
 
 /// The head is there at once; the rows are written while the body is sent.
 async fn body(Path(rows): Path<u64>) -> Body {
-    Body::from_stream(stream::iter(0..=(rows % 4)).then(async |row| {
+    Body::from_stream(stream::iter(0..=rows % 4).then(async |row| {
         insert(&REPO, &row.to_string()).await.unwrap();
         Ok::<_, Infallible>(Bytes::from("row"))
     }))

@@ -140,6 +140,7 @@ fn outside(path: &str, owner: &Owner) -> tokio::task::JoinHandle<(StatusCode, St
 async fn told(sandbox: &Sandbox) -> String {
     let error = sandbox.settle_within(SHORT).await.unwrap_err();
     assert!(matches!(error, Error::NotSettled { .. }), "{error}");
+    println!("---\n{error}\n");
     error.to_string()
 }
 
@@ -220,6 +221,7 @@ fn a_test_that_ends_before_its_request_is_answered_fails_and_names_it() {
             Ok(())
         })
     });
+    println!("---\n{text}\n");
     assert!(text.contains("request `GET /gated/left_over`"), "{text}");
     let left = gate.left.lock().unwrap().clone();
     assert!(

@@ -44,7 +44,7 @@ macro_rules! handlers {
             async fn write(number: u64) -> sqlx::Result<()> {
                 let mut transaction = $repo.begin().await?;
                 for half in 0..2 {
-                    let id = number.cast_signed() * 2 + half;
+                    let id = number * 2 + half;
                     let insert = format!(
                         "INSERT INTO guests (id, email) VALUES ({id}, '{} {id}')",
                         whose()

@@ -71,8 +71,8 @@ const LIMIT: usize = 64;
 /// let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
 /// let app: Router = Router::new().route("/", get(|| async { "hello" }));
 /// let sessions = sandbox_routes("/sandbox").repo(&REPO).listening_at(listener.local_addr()?)?;
-/// let server = axum::serve(listener, app.layer(SandboxLayer::new()).merge(sessions));
-/// # drop(server);
+/// let app = app.layer(SandboxLayer::new()).merge(sessions); // axum::serve(listener, app).await?
+/// # drop(app);
 /// # Ok::<_, Box<dyn std::error::Error>>(()) })?;
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
@@ -91,8 +91,11 @@ pub struct SandboxRoutes {
 
 impl SandboxRoutes {
     /// Opens a session on this repo, too, before `POST` is answered: on all that are named or on none. On others it opens on
-    /// first use. The repo's migrations are its own, [`Repo::migrator`]: without them it starts as the application's
-    /// database is on PostgreSQL, and empty on SQLite.
+    /// first use.
+    ///
+    /// It starts with the repo's own migrations, [`Repo::migrator`]. Without them the default repo has those beside the
+    /// package's `Cargo.toml`, if it is cargo that runs the server; otherwise a session starts empty on SQLite, and as the
+    /// application's database is on PostgreSQL.
     pub fn repo<DB: Supported>(mut self, repo: &'static Repo<DB>) -> Self {
         let add = Box::new(move |start: crate::StartOwner| start.repo(repo));
         self.rules.repos.push((repo.name(), add));

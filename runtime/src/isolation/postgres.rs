@@ -31,8 +31,9 @@ use super::{
 };
 use crate::error::Error;
 use cloned::CloneLease;
-pub(crate) use libpq::libpq_variables;
+use config::Config;
 use lease::VirtualLease;
+pub(crate) use libpq::libpq_variables;
 use outside::OutsideLease;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions as _, PgPool, Postgres};
@@ -84,11 +85,22 @@ impl Isolate for Postgres {
 /// The database that a tenant's session starts from.
 fn ask(tenant: &Tenant, wanted: &Wanted<Postgres>, purpose: Purpose) -> Result<Ask, Error> {
     Ok(Ask {
-        config: variables::config_of(tenant)?,
+        config: config_of(tenant, wanted.given.as_ref())?,
         schema: wanted.schema.clone(),
         extensions: Vec::new(),
         purpose,
     })
+}
+
+/// Where its server is: as the environment says; else where the application's own pool is, as of a server that was told
+/// otherwise.
+fn config_of(tenant: &Tenant, given: Option<&PgPool>) -> Result<Config, Error> {
+    match (variables::config_of(tenant), given) {
+        (Err(Error::NoDatabaseUrl { .. }), Some(pool)) => Ok(Config::from(
+            PgConnectOptions::clone(&pool.connect_options()),
+        )),
+        (said, _) => said,
+    }
 }
 
 impl Lease for PgLease {

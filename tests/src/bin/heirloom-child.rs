@@ -2,9 +2,9 @@
 //!
 //! Run by the tests in `tests/`, with the scenario as its first argument.
 
-use heirloom::{FutureExt as _, OrphanPolicy, Repo, Sandbox, Test};
+use heirloom::{FutureExt as _, OrphanPolicy, Owner, Repo, Sandbox, Test};
 use heirloom_tests::{count as guests, nobodys, wait_until};
-use sqlx::{Connection as _, PgConnection, PgPool, Sqlite, SqliteConnection, SqlitePool};
+use sqlx::{Connection as _, PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool};
 use std::io::{Read as _, Write as _};
 use std::time::{Duration, Instant};
 use tracing::span::{Attributes, Id, Record};
@@ -34,6 +34,7 @@ fn main() {
         ["postgres-hold"] => postgres_hold(),
         ["postgres-again"] => postgres_again(),
         ["postgres-blocked", how] => postgres_blocked(how),
+        ["pool-only", url] => nobodys().block_on(pool_only(url)),
         ["works-on", variable] => nobodys().block_on(works_on(variable)),
         ["spans-without-layer"] => spans_without_layer(),
         ["spans-with-layer"] => spans_with_layer(),
@@ -269,6 +270,32 @@ fn postgres_blocked(how: &str) {
             Ok(())
         }),
     );
+}
+
+/// Prints the database of an application that was told where it is by other means than a variable, and that of a session.
+async fn pool_only(url: &str) {
+    static REPO: Repo<Postgres> = Repo::named("pool-only").migrator(&heirloom_tests::MIGRATOR);
+    const DATABASE: &str = "SELECT current_database()";
+    REPO.connect(url).await.expect("the server");
+    let own: String = sqlx::query_scalar(DATABASE)
+        .fetch_one(&REPO)
+        .await
+        .expect("a name");
+    let session = Owner::start("child::session")
+        .repo(&REPO)
+        .await
+        .expect("a session");
+    let database = async {
+        let guests = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM guests");
+        assert_eq!(guests.fetch_one(&REPO).await.expect("migrated"), 0);
+        sqlx::query_scalar(DATABASE)
+            .fetch_one(&REPO)
+            .await
+            .expect("a name")
+    };
+    let sessions: String = database.owned_by(&session).await;
+    session.stop().await.expect("it ends");
+    println!("{own} {sessions}");
 }
 
 /// Prints the guests that are where a variable says, and becomes one: as a worker does that knows nothing of tests.

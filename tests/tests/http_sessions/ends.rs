@@ -59,13 +59,8 @@ async fn a_session_whose_client_has_vanished_ends_by_itself_and_takes_no_place()
             "{text}"
         );
         // Its place is free when everything is rolled back.
-        let place = heirloom::eventually(|| async {
-            match ask(&app, post_session("")).await {
-                (StatusCode::CREATED, _) => Ok(()),
-                (_, text) => Err(text),
-            }
-        });
-        place.await.unwrap();
+        let next = heirloom::eventually(|| Session::try_open(&app)).await;
+        next.unwrap().delete(&app).await;
     }
 }
 
@@ -210,6 +205,50 @@ async fn of_two_that_end_a_session_one_does_and_the_other_is_told() {
             text.contains(name) && !text.contains(session.token()),
             "{text}"
         );
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_is_under_way_when_its_session_ends_is_told_and_keeps_nothing() {
+    production().await;
+    let app = server(routes());
+    let session = Session::open(&app).await;
+    let file = file_in(&session.owner()).await;
+    let ending = async {
+        // The handler holds a connection, in a transaction.
+        let holds = heirloom::eventually(|| async {
+            let state = session.state(&app).await["sessions"][0]["state"].to_string();
+            if state.contains("0 idle") {
+                Ok(())
+            } else {
+                Err(state)
+            }
+        });
+        holds.await.unwrap();
+        session.delete(&app).await
+    };
+    let (never, ended) = futures_util::future::join(session.get(&app, "/never"), ending).await;
+    assert_eq!(ended.0, StatusCode::OK, "{}", ended.1);
+    assert_eq!(never.0, StatusCode::GONE, "{}", never.1);
+    assert!(!file.exists());
+}
+
+#[test]
+fn a_session_whose_runtime_is_gone_ends_like_any_other_and_takes_no_place() {
+    let runtime = || tokio::runtime::Runtime::new().unwrap();
+    let main = runtime();
+    main.block_on(production());
+    let app = server(routes().limit(1));
+    for wish in ["", r#"{"timeout_ms": 50}"#] {
+        let session = runtime().block_on(Session::wish(&app, wish));
+        main.block_on(async {
+            if wish.is_empty() {
+                let (status, text) = session.delete(&app).await;
+                assert_eq!(status, StatusCode::OK, "{text}");
+            }
+            let next = heirloom::eventually(|| Session::try_open(&app)).await;
+            next.unwrap().delete(&app).await;
+        });
     }
 }
 

@@ -9,6 +9,7 @@ use heirloom::http::{SandboxLayer, sandbox_routes};
 use heirloom_tests::MIGRATOR;
 use heirloom_tests::postgres::{connect, url};
 use sqlx::Postgres;
+use std::process::Command;
 
 const ADA: &str = "INSERT INTO guests (id, email) VALUES (1, 'ada@example.org')";
 
@@ -123,4 +124,18 @@ async fn of_a_vanished_client_no_transaction_is_left_nor_of_a_server_that_stops(
     assert!(all_is_rolled_back("sessions_vanished").await.is_err());
     drop(app);
     rolled_back().await.unwrap();
+}
+
+#[test]
+fn a_server_that_no_variable_tells_of_its_database_has_sessions_beside_that_of_its_pool() {
+    let mut server = Command::new(env!("CARGO_BIN_EXE_heirloom-child"));
+    server
+        .args(["pool-only", &url()])
+        .env_remove("DATABASE_URL");
+    let told = server.output().unwrap();
+    let complaint = String::from_utf8(told.stderr).unwrap();
+    assert!(told.status.success(), "{complaint}");
+    let told = String::from_utf8(told.stdout).unwrap();
+    let (own, sessions) = told.trim().split_once(' ').unwrap();
+    assert!(sessions.starts_with(&format!("{own}_heirloom_")), "{told}");
 }

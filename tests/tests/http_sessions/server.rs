@@ -72,6 +72,14 @@ pub(crate) fn application() -> Router {
             .map_or_else(|error| error.to_string(), |count| count.to_string())
     }
 
+    /// Is never answered, in the middle of a transaction.
+    async fn never() -> String {
+        let mut transaction = REPO.begin().await.unwrap();
+        let insert = sqlx::query("INSERT INTO guests (email) VALUES ('never@example.org')");
+        insert.execute(&mut *transaction).await.unwrap();
+        std::future::pending().await
+    }
+
     async fn both() -> String {
         let one = count(&REPO).await.unwrap();
         format!("{one} {}", count(&SECOND).await.unwrap())
@@ -88,6 +96,7 @@ pub(crate) fn application() -> Router {
         .route("/guests", get(guests))
         .route("/both", get(both))
         .route("/wait", get(wait))
+        .route("/never", get(never))
         .route("/sign-up/{email}", post(sign_up))
 }
 
@@ -147,11 +156,22 @@ impl Session {
     }
 
     pub(crate) async fn wish(app: &Router, body: &str) -> Self {
+        Self::wish_for(app, body).await.unwrap()
+    }
+
+    /// Where there may be no place.
+    pub(crate) async fn try_open(app: &Router) -> Result<Self, String> {
+        Self::wish_for(app, "").await
+    }
+
+    async fn wish_for(app: &Router, body: &str) -> Result<Self, String> {
         let (status, text) = ask(app, post_session(body)).await;
-        assert_eq!(status, StatusCode::CREATED, "{text}");
+        if status != StatusCode::CREATED {
+            return Err(text);
+        }
         let opened: Value = serde_json::from_str(&text).unwrap();
         let agent = opened["user_agent"].as_str().unwrap().to_owned();
-        Self { agent, opened }
+        Ok(Self { agent, opened })
     }
 
     pub(crate) async fn get(&self, app: &Router, path: &str) -> (StatusCode, String) {

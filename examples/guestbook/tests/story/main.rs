@@ -8,6 +8,7 @@ mod isolation;
 #[cfg(not(feature = "postgres"))]
 mod kept;
 mod live;
+mod one_server;
 mod page;
 mod server;
 mod sign_up;

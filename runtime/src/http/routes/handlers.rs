@@ -151,8 +151,9 @@ fn refused(refusal: Refusal) -> Answer {
             "there are {limit} sessions, as many as there may be\n\n  help: end those that are done with `DELETE`, or allow more: \
              `sandbox_routes(..).limit(..)`"
         )),
-        Refusal::Late(waited) => full(format!(
-            "the database gave no session within {waited:?}\n\n  help: end those that are done with `DELETE`, or open fewer at once"
+        Refusal::Late { waited, open } => full(format!(
+            "the database gave no session within {waited:?}; {open} are open\n\n  help: end those that are done with `DELETE`, open fewer \
+             at once, or give this process more of the server's connections: HEIRLOOM_MAX_CONNECTIONS"
         )),
         Refusal::Failed(error) => {
             Answer::text(StatusCode::INTERNAL_SERVER_ERROR, with_causes(&error))

@@ -16,6 +16,9 @@ use tokio::runtime::Handle;
 /// How long a database may take to give a session. From how long browsers' test runners wait for a step.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How often it is looked, at most, whether a request is still being answered.
+const OFTEN: Duration = Duration::from_millis(10);
+
 /// Adds a repo to those that a session is opened on.
 pub(super) type AddRepo = Box<dyn Fn(StartOwner) -> StartOwner + Send + Sync>;
 
@@ -62,8 +65,8 @@ pub(super) struct Session {
 pub(super) enum Refusal {
     /// There are as many as there may be.
     Full { limit: usize },
-    /// The database gave none in time.
-    Late(Duration),
+    /// The database gave none in time; so many are open.
+    Late { waited: Duration, open: usize },
     /// The database gave none.
     Failed(Error),
 }
@@ -91,7 +94,12 @@ impl Sessions {
         let started = match alarm::within(PATIENCE, start.into_future()).await {
             Some(Ok(started)) => started,
             Some(Err(error)) => return Err(Refusal::Failed(error)),
-            None => return Err(Refusal::Late(PATIENCE)),
+            None => {
+                return Err(Refusal::Late {
+                    waited: PATIENCE,
+                    open: self.lock().sessions.len(),
+                });
+            }
         };
         let session = Arc::new(Session {
             owner: Owner::clone(&started),
@@ -184,23 +192,23 @@ impl Session {
     /// Dropped before it is done, it ends all the same.
     pub(super) async fn end(self: &Arc<Self>) -> Option<Result<(), Error>> {
         let started = self.started().take()?;
-        let stopping = self.runtime.spawn(Arc::clone(self).stop(started));
-        // Only a runtime that ends cancels it, and whoever waits on it as well.
+        let stopping = tokio::spawn(self.stop(started));
+        // Only this runtime's end cancels it, and whoever waits for it as well.
         Some(stopping.await.unwrap_or(Ok(())))
     }
 
-    async fn stop(self: Arc<Self>, started: StartedOwner) -> Result<(), Error> {
-        let place = started.started_at();
-        let stopped = started.stop_by(Asker::now(Some(place))).await;
-        // Until now it held what the database has only so much of.
-        self.leave();
-        stopped
-    }
-
-    fn leave(&self) {
-        if let Some(sessions) = self.of.upgrade() {
-            let gone = sessions.lock().sessions.remove(&self.owner.id());
-            drop(gone);
+    /// Its place is free when it is done, or dropped.
+    fn stop(
+        self: &Arc<Self>,
+        started: StartedOwner,
+    ) -> impl Future<Output = Result<(), Error>> + use<> {
+        let place = Leaves(Arc::clone(self));
+        async move {
+            let at = started.started_at();
+            let stopped = started.stop_by(Asker::now(Some(at))).await;
+            // Until now it held what the database has only so much of.
+            drop(place);
+            stopped
         }
     }
 
@@ -216,13 +224,25 @@ impl Session {
     }
 }
 
+/// A session that ends leaves its place.
+struct Leaves(Arc<Session>);
+
+impl Drop for Leaves {
+    fn drop(&mut self) {
+        if let Some(sessions) = self.0.of.upgrade() {
+            let gone = sessions.lock().sessions.remove(&self.0.owner.id());
+            drop(gone);
+        }
+    }
+}
+
 impl Due for Session {
     /// Its time is up, unless somebody has used it meanwhile.
     fn due(self: Arc<Self>) {
         if self.sliding && self.is_in_flight() {
             // Looked at again before long: its time begins anew when it is answered, which nobody tells.
             self.owner.is_used();
-            return self.look_again(self.timeout / 4);
+            return self.look_again((self.timeout / 4).max(OFTEN));
         }
         let left = self.left();
         if !left.is_zero() {
@@ -240,9 +260,9 @@ impl Due for Session {
             target: "heirloom",
             "the session `{}` ends by itself, {:?} after it {since}", self.owner, self.timeout
         );
-        let runtime = self.runtime.clone();
-        drop(runtime.spawn(async move {
-            if let Err(error) = self.stop(started).await {
+        let stop = self.stop(started);
+        drop(self.runtime.spawn(async move {
+            if let Err(error) = stop.await {
                 tracing::error!(target: "heirloom", "{error}");
             }
         }));
