@@ -10,6 +10,7 @@ use apalis_core::task::Task;
 use apalis_core::task::builder::TaskBuilder;
 use apalis_core::worker::builder::WorkerBuilder;
 use apalis_core::worker::event::Event;
+use apalis_core::worker::ext::parallelize::ParallelizeExt as _;
 use apalis_sqlite::SqliteStorage;
 use futures_channel::mpsc::{UnboundedSender, unbounded};
 use futures_util::lock::Mutex;
@@ -67,7 +68,9 @@ static QUEUE: LazyLock<UnboundedSender<Task<Letters>>> = LazyLock::new(|| {
     let sink = MemorySink::new(Arc::new(Mutex::new(Box::new(sink))));
     let storage = MemoryStorage::new_with(sink, Box::pin(receiver));
     let worker = WorkerBuilder::new("letters").backend(storage);
-    let worker = worker.layer(OwnedJobLayer::new()).build(write);
+    // Each job is a task of its own. What is added last is inside of that, and goes along with the job.
+    let worker = worker.parallelize(tokio::spawn).layer(OwnedJobLayer::new());
+    let worker = worker.build(write);
     std::thread::spawn(|| {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()

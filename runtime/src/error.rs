@@ -13,6 +13,8 @@ mod session;
 #[cfg(feature = "sandbox")]
 mod task;
 #[cfg(feature = "sandbox")]
+mod text;
+#[cfg(feature = "sandbox")]
 pub use facts::{Asker, Ended, Refusal, Subject, Taken, Trail, Why};
 #[cfg(feature = "sandbox")]
 pub use inspection::{Inspection, OwnerView, PausedView, RepoView, SessionView};
@@ -24,6 +26,11 @@ pub use session::{Isolation, Kept};
 pub(crate) use task::panic_message;
 #[cfg(feature = "sandbox")]
 pub use task::{Busy, Panicked, RequestView, TaskKind, TaskState, TaskView};
+
+#[cfg(feature = "sandbox")]
+use text::{all_of, at_file, files_help, held_by, jobs, lines};
+#[cfg(all(feature = "sandbox", feature = "_database"))]
+use text::{kept_at, lines_of};
 
 /// What can go wrong between a test and its database.
 ///
@@ -80,7 +87,7 @@ pub enum Error {
     #[error(
         "{subject} was used by something that outlived its {}\n\n{ended}\n\n  help: {}",
         ended.what(),
-        ended.help()
+        ended.help(*subject)
     )]
     OwnerEnded {
         /// What was used: a repo, or the look-up itself.
@@ -516,66 +523,4 @@ impl From<Error> for sqlx::Error {
     fn from(error: Error) -> Self {
         Self::Configuration(Box::new(error))
     }
-}
-
-#[cfg(feature = "sandbox")]
-fn all_of(errors: &[Error]) -> String {
-    let texts: Vec<String> = errors.iter().map(|error| with_causes(error)).collect();
-    texts.join("\n")
-}
-
-#[cfg(feature = "sandbox")]
-fn lines(panics: &[Panicked]) -> String {
-    let lines = panics.iter().map(|panicked| format!("\n  {panicked}"));
-    lines.collect()
-}
-
-#[cfg(feature = "sandbox")]
-fn jobs(which: &str, jobs: &[String]) -> String {
-    let lines = jobs.iter().map(|job| format!("\n  {which} {job}"));
-    lines.collect()
-}
-
-#[cfg(feature = "sandbox")]
-fn held_by(holders: &[String]) -> String {
-    let lines = holders.iter().map(|holder| format!("\n  held by {holder}"));
-    lines.collect()
-}
-
-#[cfg(all(feature = "sandbox", feature = "_database"))]
-fn lines_of(holders: &[String]) -> String {
-    let lines = holders.iter().map(|holder| format!("\n  {holder}"));
-    lines.collect()
-}
-
-#[cfg(all(feature = "sandbox", feature = "_database"))]
-fn kept_at(kept: Option<&Kept>) -> String {
-    kept.map_or_else(String::new, |kept| {
-        format!("\n  the database as it was then: {kept}")
-    })
-}
-
-#[cfg(feature = "sandbox")]
-fn files_help(error: &std::io::Error) -> &'static str {
-    use std::io::ErrorKind;
-    match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            "free some space, or set HEIRLOOM_DIR to a directory where there is some"
-        }
-        ErrorKind::NotFound => {
-            "was it removed while the tests run, by `cargo clean` perhaps? run them again"
-        }
-        ErrorKind::PermissionDenied
-        | ErrorKind::ReadOnlyFilesystem
-        | ErrorKind::NotADirectory
-        | ErrorKind::AlreadyExists => {
-            "make the directory writable, or set HEIRLOOM_DIR to one that is"
-        }
-        _ => "see the cause; too many open files is `ulimit -n`, another directory is HEIRLOOM_DIR",
-    }
-}
-
-#[cfg(feature = "sandbox")]
-fn at_file(file: Option<&std::path::Path>) -> String {
-    file.map_or_else(String::new, |file| format!("\n  file: {}", file.display()))
 }

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-/// What stands in backticks as `file::test`.
+/// What stands in backticks as `file::test`, the file with its folder.
 fn named(text: &str) -> impl Iterator<Item = (&str, &str)> {
     let quoted = text.split('`').skip(1).step_by(2);
     quoted.filter_map(|name| {

@@ -154,8 +154,10 @@ impl Ended {
         if self.by.is_some() { "owner" } else { "test" }
     }
 
-    pub(crate) fn help(&self) -> &'static str {
-        if self.by.is_some() {
+    pub(crate) fn help(&self, subject: Subject) -> &'static str {
+        if subject == Subject::Token {
+            "what was sent with its token came too late: wait for it before the end, with `sandbox.settle()` or `eventually(..)`, or run its queue inside the test, `drain_queue(..)`"
+        } else if self.by.is_some() {
             "end what uses its sessions (await or abort it) before you stop the owner\n    or: if it serves several owners: pass the caller along with each message: send `heirloom::Envelope::new(message)`, and work on it as the caller's, `envelope.handle(..)`"
         } else {
             "let the test end its tasks and threads (await or abort them) before it returns\n    or: if it serves several tests: pass the caller along with each message: send `heirloom::Envelope::new(message)`, and work on it as the caller's, `envelope.handle(..)`"

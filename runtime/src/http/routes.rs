@@ -91,8 +91,11 @@ pub struct SandboxRoutes {
 
 impl SandboxRoutes {
     /// Opens a session on this repo, too, before `POST` is answered: on all that are named or on none. On others it opens on
-    /// first use. The repo's migrations are its own, [`Repo::migrator`]: without them it starts as the application's
-    /// database is on PostgreSQL, and empty on SQLite.
+    /// first use.
+    ///
+    /// It starts with the repo's own migrations, [`Repo::migrator`]. Without them the default repo has those beside the
+    /// package's `Cargo.toml`, if it is cargo that runs the server; otherwise a session starts empty on SQLite, and as the
+    /// application's database is on PostgreSQL.
     pub fn repo<DB: Supported>(mut self, repo: &'static Repo<DB>) -> Self {
         let add = Box::new(move |start: crate::StartOwner| start.repo(repo));
         self.rules.repos.push((repo.name(), add));

@@ -61,7 +61,10 @@ impl Metadata for OwnerContext {
 }
 
 /// Runs each job of a worker as the owner that its metadata names, see [`OwnerContext`]; one without, as whoever runs the
-/// worker. What layers that were added to the worker before this one do is not the owner's; what is added after it is.
+/// worker.
+///
+/// Add it after the other layers of the worker: what is added first is outermost, and is not the owner's. That goes for
+/// `parallelize(tokio::spawn)` above all, which hands what is inside of it to a task that nobody owns.
 ///
 /// A job whose owner has ended is not run: it fails with [`Error::OwnerEnded`], which names the test, inside apalis's
 /// `AbortError`, so that it is not tried again. Without the `sandbox` feature it keeps the tracing span, and refuses nothing.

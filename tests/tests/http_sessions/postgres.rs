@@ -53,7 +53,7 @@ async fn sees(app: &Router, agent: Option<&str>) -> String {
 /// Whether no transaction on the databases of a repo has written anything.
 async fn all_is_rolled_back(repo: &str) -> Result<(), String> {
     let writers = sqlx::query_scalar::<_, i64>(
-        "SELECT count(*) FROM pg_stat_activity WHERE strpos(datname, $1) > 0 AND backend_xid IS NOT NULL",
+        "SELECT count(*) FROM pg_stat_activity WHERE strpos(datname, $1) > 0 AND backend_xid IS NOT NULL AND backend_type = 'client backend'",
     );
     let mut connection = connect(&url()).await;
     let writers = writers.bind(repo).fetch_one(&mut connection);

@@ -34,7 +34,7 @@ impl Wish {
                 "name" => wish.name = Some(name(value)?),
                 "timeout_ms" => wish.timeout = Some(timeout(value, usual.max(LONGEST))?),
                 "sliding" => wish.sliding = Some(sliding(value)?),
-                _ => return Err("the body has a field that is not known here".to_owned()),
+                unknown => return Err(not_known(unknown)),
             }
         }
         Ok(wish)
@@ -43,6 +43,12 @@ impl Wish {
 
 /// What to send instead.
 pub(super) const HELP: &str = "send no body, or a JSON object with any of `name` (a text), `timeout_ms` (a number) and `sliding` (true or false)";
+
+/// As written, in one line that is not too long.
+fn not_known(field: &str) -> String {
+    let shown: String = field.chars().take(40).collect();
+    format!("`{}` is not known here", shown.escape_debug())
+}
 
 /// It gets into messages and logs, so it has to be one line.
 fn name(value: &Value) -> Result<String, String> {
@@ -102,7 +108,8 @@ mod tests {
             ("{", "not a JSON object"),
             ("[]", "not a JSON object"),
             ("7", "not a JSON object"),
-            (r#"{"repo": "main"}"#, "not known here"),
+            (r#"{"timeout": 1}"#, "`timeout` is not known here"),
+            (r#"{"a\nb": 1}"#, r"`a\nb` is not known here"),
             (r#"{"name": ""}"#, "`name` has to be"),
             (r#"{"name": 7}"#, "`name` has to be"),
             (r#"{"name": "a\nb"}"#, "`name` has to be"),
