@@ -13,7 +13,11 @@ mod body;
 #[cfg(feature = "sandbox")]
 mod client;
 #[cfg(feature = "sandbox")]
+mod door;
+#[cfg(feature = "sandbox")]
 pub(crate) mod header;
+#[cfg(feature = "sandbox")]
+mod here;
 #[cfg(feature = "sandbox")]
 mod layer;
 #[cfg(not(feature = "sandbox"))]

@@ -1,6 +1,7 @@
 //! The client's side: the current owner's token on what is sent.
 
 use super::header::{LONGEST, names_an_owner};
+use super::here::is_here;
 use super::request::line_with_host;
 use crate::context::Carrier;
 use crate::error::Place;
@@ -12,7 +13,6 @@ use http::{HeaderValue, Request};
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::Future;
-use std::net::IpAddr;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::OnceLock;
@@ -164,16 +164,6 @@ fn stays_here<B>(request: &Request<B>) -> bool {
         }
         None => true,
     }
-}
-
-fn is_here(host: &str) -> bool {
-    let bare = host.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
-    if let Ok(address) = bare.unwrap_or(host).parse::<IpAddr>() {
-        return address.to_canonical().is_loopback();
-    }
-    let name = host.strip_suffix('.').unwrap_or(host);
-    let last = name.rsplit('.').next().unwrap_or_default();
-    last.eq_ignore_ascii_case("localhost")
 }
 
 impl Label {

@@ -1,12 +1,11 @@
 //! The layer of a server: which owner a request is run as.
 
+use super::door::Door;
 use super::header::Sources;
 use super::refusal::Refused;
 use super::service::SandboxService;
-use crate::error::{Place, Subject};
 use crate::owner::Owner;
 use http::header::{HeaderMap, HeaderName};
-use http::{Extensions, Request};
 use std::panic::Location;
 use std::sync::Arc;
 use tower_layer::Layer;
@@ -35,20 +34,6 @@ use tower_layer::Layer;
 /// Without the `sandbox` feature it is the identity.
 #[derive(Clone, Debug)]
 pub struct SandboxLayer(Arc<Door>);
-
-/// Who may come in, and as whom.
-#[derive(Clone, Debug)]
-pub(super) struct Door {
-    sources: Sources,
-    #[cfg_attr(
-        not(feature = "axum"),
-        allow(dead_code, reason = "nobody else tells the peer")
-    )]
-    remote: bool,
-    /// Whose all requests are that bring no token.
-    instance: Option<Owner>,
-    pub(super) made_at: Place,
-}
 
 impl SandboxLayer {
     /// Takes the token from the user agent: the word `heirloom/<32 hexadecimal digits>`, wherever it stands there, as made by
@@ -123,57 +108,6 @@ impl<S> Layer<S> for SandboxLayer {
 
     fn layer(&self, inner: S) -> SandboxService<S> {
         SandboxService::new(inner, Arc::clone(&self.0))
-    }
-}
-
-impl Door {
-    /// Whose a request is.
-    #[inline]
-    pub(super) fn owner_of<B>(&self, request: &Request<B>) -> Result<Option<Owner>, Refused> {
-        match self.named(request.headers())? {
-            Some(owner) => {
-                self.check_peer(request.extensions())?;
-                Ok(Some(owner))
-            }
-            None => match &self.instance {
-                // A server may outlive the test that started it.
-                Some(owner) => {
-                    let running = owner.require_running(Subject::Token, None);
-                    running.map(|()| Some(owner.clone())).map_err(Refused::from)
-                }
-                None => Ok(None),
-            },
-        }
-    }
-
-    fn named(&self, headers: &HeaderMap) -> Result<Option<Owner>, Refused> {
-        match self.sources.token_in(headers)? {
-            Some(token) => Refused::or_owner(&token).map(Some),
-            None => Ok(None),
-        }
-    }
-
-    /// Refuses what comes from another machine.
-    #[cfg(feature = "axum")]
-    fn check_peer(&self, extensions: &Extensions) -> Result<(), Refused> {
-        use axum::extract::ConnectInfo;
-        use std::net::SocketAddr;
-        match extensions.get::<ConnectInfo<SocketAddr>>() {
-            Some(ConnectInfo(peer)) if !self.remote && !peer.ip().to_canonical().is_loopback() => {
-                Err(Refused::remote(*peer))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    #[cfg(not(feature = "axum"))]
-    #[allow(
-        clippy::unnecessary_wraps,
-        clippy::unused_self,
-        reason = "the peer is told by axum only"
-    )]
-    fn check_peer(&self, _: &Extensions) -> Result<(), Refused> {
-        Ok(())
     }
 }
 

@@ -1,7 +1,7 @@
 //! The layer's service: a request passes straight through, is run as its owner, or is refused.
 
 use super::body::SandboxBody;
-use super::layer::Door;
+use super::door::Door;
 use super::refusal::Refused;
 use super::request::{Running, Shield};
 use http::{Request, Response};

@@ -1,10 +1,11 @@
 //! Who may ask for a session: what runs on this machine and means to, not a page that a browser has loaded from elsewhere.
 
+use crate::http::here::is_here;
 use axum::extract::ConnectInfo;
 use http::header::{HOST, ORIGIN};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Uri, request};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 /// Refuses a request that does not come from this machine. The error is for the client to read.
 ///
@@ -48,18 +49,6 @@ fn check_origin(headers: &HeaderMap, is_ours: impl Fn(&str) -> bool) -> Result<(
 fn host_of(value: &HeaderValue) -> Option<String> {
     let authority: Authority = value.to_str().ok()?.parse().ok()?;
     Some(authority.host().to_owned())
-}
-
-/// Whether a host is this machine, by the names that lead nowhere else: RFC 6761 keeps `localhost` and what is below it.
-fn is_here(host: &str) -> bool {
-    let bare = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'));
-    if let Ok(address) = bare.unwrap_or(host).parse::<IpAddr>() {
-        return address.to_canonical().is_loopback();
-    }
-    let name = host.to_ascii_lowercase();
-    name == "localhost" || name.ends_with(".localhost")
 }
 
 #[cfg(test)]
