@@ -13,7 +13,7 @@ use axum::response::IntoResponse;
 use axum::routing::get as on_get;
 use futures_util::{StreamExt as _, stream};
 use heirloom::http::SandboxLayer;
-use heirloom::{Error, Owner, Repo, Sandbox, sandboxed};
+use heirloom::{Error, Life, Owner, Repo, Sandbox, sandboxed};
 use heirloom_tests::{count, failure_of, insert, nobodys, test};
 use http::{Client, get, serve, text_of};
 use sqlx::Sqlite;
@@ -37,6 +37,7 @@ fn app() -> Router {
         .route("/written/{gate}", on_get(written))
         .route("/panics/{gate}", on_get(panics))
         .route("/events/{gate}", on_get(events))
+        .route("/fails/{gate}", on_get(fails))
         .route("/endless", on_get(endless))
         .layer(SandboxLayer::new())
 }
@@ -107,6 +108,16 @@ async fn written(Path(gate): Path<String>) -> &'static str {
 async fn panics(Path(gate): Path<String>) {
     Gate::named(&gate).pass().await;
     panic!("nobody waits for me");
+}
+
+/// Fails when its owner has ended, as one does whose query is refused then.
+async fn fails(Path(gate): Path<String>) -> StatusCode {
+    let owner = heirloom::current().unwrap();
+    Gate::named(&gate).reached.add_permits(1);
+    while owner.life() == Life::Running {
+        std::thread::yield_now();
+    }
+    StatusCode::INTERNAL_SERVER_ERROR
 }
 
 /// One event for each time that the gate opens.
@@ -246,6 +257,17 @@ async fn a_client_is_told_when_the_owner_ends_meanwhile() {
     assert_eq!(gate.left.lock().unwrap().as_deref(), Some("visitor"));
 }
 
+#[sandboxed]
+async fn a_handler_that_fails_because_its_owner_ended_is_told_as_that() {
+    let gate = Gate::named("fails");
+    let owner = Owner::start("visitor").repo(&REPO).await.unwrap();
+    let asked = outside("/fails/fails", &owner);
+    gate.is_reached().await;
+    owner.stop().await.unwrap();
+    let (status, text) = asked.await.unwrap();
+    assert_eq!(status, StatusCode::GONE, "{text}");
+}
+
 #[test]
 fn a_handler_without_a_client_ends_with_its_owner() {
     let gate = Gate::named("abandoned");
@@ -314,6 +336,16 @@ async fn a_response_that_streams_ends_with_its_owner_and_looks_cut_off() {
     assert_eq!(gate.left.lock().unwrap().as_deref(), Some("visitor"));
     // It does not look as if that were all.
     assert!(events.next().await.unwrap().is_err());
+}
+
+#[sandboxed]
+async fn a_response_that_is_all_there_is_read_after_its_owners_end() {
+    Gate::named("all_there").opens();
+    let owner = Owner::start("visitor").repo(&REPO).await.unwrap();
+    let asked = app().oneshot(get("/gated/all_there", Some(&owner)));
+    let response = asked.await.unwrap();
+    owner.stop().await.unwrap();
+    assert_eq!(text_of(response).await.1, "passed");
 }
 
 #[sandboxed]

@@ -124,24 +124,24 @@ where
 type Polled<B> = Poll<Option<Result<Frame<<B as Body>::Data>, <B as Body>::Error>>>;
 
 impl<B: Body> OwnedBody<B> {
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled<B> {
-        let mut this = self.project();
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled<B> {
+        let mut this = self.as_mut().project();
         if this.body.is_none() {
             return Poll::Ready(None);
         }
-        if this.tracked.is_aborted() {
-            let reader = crate::context::current();
-            let entered = this.carrier.enter();
-            this.body.set(None);
-            drop(entered);
-            let tracked = std::mem::take(this.tracked);
-            if cfg!(panic = "unwind") {
-                // What was sent so far must not look like all of it.
-                breaks_off(tracked, this.carrier, reader.is_some());
-            }
-            return Poll::Ready(None);
+        // One whose size is known is there already, as a rule: nothing of its owner's is needed to send it.
+        let is_ended = this.tracked.is_aborted();
+        let is_there = |body: &B| body.size_hint().exact().is_some();
+        if is_ended
+            && !this
+                .body
+                .as_ref()
+                .as_pin_ref()
+                .is_some_and(|body| is_there(&body))
+        {
+            return self.breaks_off();
         }
-        let _entered = this.carrier.enter();
+        let entered = this.carrier.enter();
         let mut body = this.body.as_mut();
         let polled = this.tracked.poll(this.carrier, cx, |cx| {
             let Some(running) = body.as_mut().as_pin_mut() else {
@@ -153,7 +153,9 @@ impl<B: Body> OwnedBody<B> {
             }
             polled
         });
+        drop(entered);
         match &polled {
+            Poll::Pending if is_ended => return self.breaks_off(),
             Poll::Pending => {}
             Poll::Ready(Some(_)) => this.tracked.rests(),
             Poll::Ready(None) => *this.tracked = Tracked::default(),
@@ -162,8 +164,25 @@ impl<B: Body> OwnedBody<B> {
     }
 }
 
+impl<B> OwnedBody<B> {
+    /// Drops it, as its owner has ended.
+    fn breaks_off<T>(self: Pin<&mut Self>) -> Poll<Option<T>> {
+        let mut this = self.project();
+        let reader = crate::context::current();
+        let entered = this.carrier.enter();
+        this.body.set(None);
+        drop(entered);
+        let tracked = std::mem::take(this.tracked);
+        if cfg!(panic = "unwind") {
+            // What was sent so far must not look like all of it.
+            unwinds(tracked, this.carrier, reader.is_some());
+        }
+        Poll::Ready(None)
+    }
+}
+
 /// Its owner has ended. The task of a server's connection ends in silence; a test that reads in process is to know why it fails.
-fn breaks_off(mut tracked: Tracked, carrier: &Carrier, is_read_by_an_owner: bool) -> ! {
+fn unwinds(mut tracked: Tracked, carrier: &Carrier, is_read_by_an_owner: bool) -> ! {
     if is_read_by_an_owner {
         drop(tracked);
         let owner = carrier.owner().map_or("", Owner::name);

@@ -117,13 +117,18 @@ where
         let Some(running) = self.running.take() else {
             unreachable!("it was polled just now: heirloom's bug");
         };
-        Poll::Ready(match handled {
-            Some(response) => Ok(running.responds(response?)),
-            None => Ok(running
-                .refused()
-                .response::<String>()
-                .map(SandboxBody::refusal)),
-        })
+        let refusal = |refused: &Refused| refused.response::<String>().map(SandboxBody::refusal);
+        Poll::Ready(Ok(match (handled.transpose()?, running.ended()) {
+            // It failed because its owner has ended, in all likelihood: whoever is a little later is told that.
+            (Some(response), Some(ended)) if response.status().is_server_error() => {
+                let _entered = running.carrier.enter();
+                drop(response);
+                refusal(&ended)
+            }
+            (Some(response), _) => running.responds(response),
+            (None, Some(ended)) => refusal(&ended),
+            (None, None) => unreachable!("only what an ended owner has is ended: heirloom's bug"),
+        }))
     }
 }
 
@@ -135,13 +140,10 @@ impl<F> Running<F> {
         response.map(|body| SandboxBody::owned(body, carrier, tracked))
     }
 
-    /// Its owner has ended while it was handled.
-    fn refused(&self) -> Refused {
-        let owner = self.carrier.owner();
-        match owner.map(|owner| owner.require_running(Subject::Token, None)) {
-            Some(Err(ended)) => ended.into(),
-            _ => unreachable!("only what an ended owner has is ended: heirloom's bug"),
-        }
+    /// Whether its owner has ended while it was handled.
+    fn ended(&self) -> Option<Refused> {
+        let running = self.carrier.owner()?.require_running(Subject::Token, None);
+        running.err().map(Refused::from)
     }
 }
 

@@ -79,6 +79,8 @@ impl<F: Future> Future for Owned<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let mut this = self.project();
         let _entered = this.carrier.enter();
+        // Only from its first poll on it is known what it is a part of, and so whether it can be ended.
+        this.tracked.begin(this.carrier);
         if this.tracked.is_aborted() {
             this.future.set(None);
             this.tracked.abort();

@@ -188,7 +188,7 @@ impl Tracked {
 
     /// Before the first poll or call: what is part of work that is tracked needs no tracking of its own.
     #[inline]
-    fn begin(&mut self, carrier: &Carrier) {
+    pub(super) fn begin(&mut self, carrier: &Carrier) {
         let owner = match &mut self.0 {
             State::Live(live) if live.begun => return,
             State::Live(live) if live.entry.what().kind == TaskKind::Request => {

@@ -41,6 +41,9 @@ impl Tracked {
 
     pub(super) fn named(&mut self, _: &'static str) {}
 
+    #[inline]
+    pub(super) fn begin(&mut self, _: &Carrier) {}
+
     pub(super) fn is_aborted(&self) -> bool {
         false
     }

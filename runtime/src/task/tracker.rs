@@ -31,6 +31,8 @@ struct Work {
     begun: u64,
     /// Where the last one comes from.
     last: Option<Place>,
+    /// What begins now begins too late.
+    aborted: bool,
 }
 
 /// How often each piece of work was polled, by its slot.
@@ -52,6 +54,10 @@ impl Tracker {
             work.slots.push(None);
         }
         work.slots[slot] = Some(Arc::clone(&entry));
+        if work.aborted && entry.hears_of_the_end() {
+            // Such as a WebSocket's work: its upgrade was answered before the end, and is done after it.
+            entry.abort();
+        }
         entry
     }
 
@@ -210,6 +216,7 @@ impl Tracker {
     /// Ends whatever can be ended from outside: tasks on other runtimes than the owner's own. Actors live on there, as others
     /// may know them; what they ask of the owner's sessions is refused.
     pub(crate) fn abort_all(&self) {
+        self.lock().aborted = true;
         let entries = self.entries();
         for entry in entries.iter().filter(|entry| entry.hears_of_the_end()) {
             entry.abort();

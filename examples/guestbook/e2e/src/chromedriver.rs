@@ -49,7 +49,7 @@ fn start() -> Result<Chromedriver, String> {
     let program = std::env::var(PROGRAM).unwrap_or_else(|_| "chromedriver".to_owned());
     if let Err(error) = Command::new(&program).arg("--version").output() {
         return Err(format!(
-            "there is no `{program}`: {error}\n  help: `cargo xtask test` installs it; by hand, install the packages \
+            "there is no `{program}` ({error}): `cargo xtask test` installs it; by hand, install the packages \
              `chromium` and `chromium-driver` (Debian), or set {PROGRAM}"
         ));
     }

@@ -10,6 +10,7 @@ use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::LazyLock;
 use std::sync::mpsc::channel;
+use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
@@ -146,5 +147,18 @@ async fn the_pages_of_an_owner_that_ends_end_with_it_and_no_others(client: Clien
     client.sign("Still here").await?;
     let told = ours.next().await.ok_or("the connection has ended")??;
     assert!(told.to_text()?.contains("Still here"), "{told}");
+    Ok(())
+}
+
+/// An upgrade is answered before the WebSocket's work begins, and the owner may end in between.
+#[sandboxed]
+async fn a_page_whose_owner_ends_at_once_ends_too(_client: Client) -> TestResult {
+    for _ in 0..20 {
+        let owner = Owner::start("gone at once").repo(&guestbook::REPO).await?;
+        let mut page = Client::of(&owner).follow().await?;
+        owner.stop().await?;
+        let last = tokio::time::timeout(Duration::from_secs(10), page.next()).await?;
+        assert!(!matches!(last, Some(Ok(Message::Text(_)))), "{last:?}");
+    }
     Ok(())
 }
