@@ -120,12 +120,16 @@ impl Shared {
                 ),
             )
         })?;
-        self.sessions.of(&owner).ok_or_else(|| {
-            Answer::text(
-                StatusCode::FORBIDDEN,
-                format!("`{owner}` is not a session of these routes, and ends by itself"),
-            )
-        })
+        self.sessions
+            .of(&owner)
+            .ok_or_else(|| match self.tokens.owner_in(&parts.headers) {
+                // It has ended between the two looks.
+                Err(refused) => Answer::text(refused.status(), refused.to_string()),
+                Ok(_) => Answer::text(
+                    StatusCode::FORBIDDEN,
+                    format!("`{owner}` is not a session of these routes, and ends by itself"),
+                ),
+            })
     }
 
     fn opened(&self, session: &Session) -> Value {
