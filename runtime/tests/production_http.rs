@@ -18,7 +18,7 @@ fn untouched<L: Layer<Service, Service = Service>>(layer: &L) {
 #[test]
 fn the_layers_are_the_identity_whatever_they_are_told() {
     untouched(&SandboxLayer::new());
-    untouched(&SandboxLayer::of_this_instance());
+    untouched(&SandboxLayer::owner_of_this_instance());
     untouched(
         &SandboxLayer::default()
             .header(USER_AGENT)

@@ -290,7 +290,7 @@ async fn a_router_is_asked_in_process_with_a_token_and_without(owner: Owner) -> 
 async fn a_server_of_one_test_needs_no_token(owner: Owner) -> sqlx::Result<()> {
     insert(&REPO, "ada@example.org").await?;
     let second = another("visitor").await;
-    let address = serve(app().layer(SandboxLayer::of_this_instance()));
+    let address = serve(app().layer(SandboxLayer::owner_of_this_instance()));
     let mut client = Client::connect(address).await;
     let seen = client.ask(get("/extracted", None)).await.1;
     assert_eq!(seen, format!("{} has 1", owner.name()));
@@ -303,7 +303,7 @@ async fn a_server_of_one_test_needs_no_token(owner: Owner) -> sqlx::Result<()> {
 
 #[test]
 fn a_server_of_no_test_is_nobodys() {
-    let app = app().layer(SandboxLayer::of_this_instance());
+    let app = app().layer(SandboxLayer::owner_of_this_instance());
     let response = nobodys().block_on(app.oneshot(get("/who", None)));
     let text = nobodys().block_on(text_of(response.unwrap()));
     assert_eq!(text.1, "nobody");

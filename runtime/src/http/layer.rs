@@ -50,7 +50,7 @@ impl SandboxLayer {
     /// Where nobody owns the calling code it is [`SandboxLayer::new`].
     #[must_use]
     #[track_caller]
-    pub fn of_this_instance() -> Self {
+    pub fn owner_of_this_instance() -> Self {
         Self::with_instance(crate::context::current())
     }
 

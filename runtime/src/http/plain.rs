@@ -16,7 +16,7 @@ impl SandboxLayer {
 
     /// The identity.
     #[must_use]
-    pub fn of_this_instance() -> Self {
+    pub fn owner_of_this_instance() -> Self {
         Self(())
     }
 

@@ -16,7 +16,7 @@ use tower::ServiceExt as _;
 async fn a_server_that_outlives_its_one_test_refuses_what_comes_then(owner: Owner) {
     let second = another("gone").await;
     let entered = second.enter();
-    let layer = SandboxLayer::of_this_instance();
+    let layer = SandboxLayer::owner_of_this_instance();
     drop(entered);
     let mut client = Client::connect(serve(app().layer(layer))).await;
     assert_eq!(client.ask(get("/who", None)).await.1, "gone");

@@ -106,7 +106,7 @@ async fn two_layers_one_in_the_other_are_one(owner: Owner, sandbox: Sandbox) {
     let app = app()
         .layer(SandboxLayer::new())
         .layer(SandboxLayer::new().baggage())
-        .layer(SandboxLayer::of_this_instance());
+        .layer(SandboxLayer::owner_of_this_instance());
     let mut client = Client::connect(serve(app)).await;
     assert_eq!(client.ask(get("/who", Some(&owner))).await.1, owner.name());
     assert_eq!(client.ask(get("/who", None)).await.1, owner.name());
