@@ -311,7 +311,8 @@ impl What {
             name: type_name::<F>(),
             actor: carrier.actor_name(),
             place: at.into(),
-            may_be_ended: true,
+            // Who spawned it goes on after the end, too, and may wait for it: it is refused its owner's sessions instead.
+            may_be_ended: !carrier.is_late(),
         }
     }
 
