@@ -6,7 +6,7 @@ use super::scope::Scope;
 #[cfg(feature = "tower")]
 use super::span::{CarrierError, SpanExt as _, request_span};
 use super::stack;
-use crate::owner::{Life, Owner, Role};
+use crate::owner::{Owner, Role};
 use std::panic::Location;
 use std::sync::Arc;
 use tracing::Span;
@@ -21,8 +21,6 @@ pub struct Carrier {
     span: Span,
     /// Made where work is handed to a task.
     birth: bool,
-    /// Captured when its owner had ended already.
-    late: bool,
     actor: Option<Arc<Actor>>,
 }
 
@@ -30,10 +28,8 @@ impl Carrier {
     /// Captures the current owner and the current span.
     #[must_use]
     pub fn capture() -> Self {
-        let claim = stack::claim().map(Claim::inherited);
         Self {
-            late: matches!(&claim, Some(Claim::Owned(owner, _)) if owner.life() == Life::Ended),
-            claim,
+            claim: stack::claim().map(Claim::inherited),
             span: Span::current(),
             birth: false,
             actor: None,
@@ -60,7 +56,6 @@ impl Carrier {
         Self {
             claim: Some(Claim::Owned(owner.clone(), Role::Owner)),
             span,
-            late: false,
             birth: false,
             actor: None,
         }
@@ -109,7 +104,6 @@ impl Carrier {
         Self {
             claim: Some(claim),
             span,
-            late: false,
             birth: true,
             actor: None,
         }
@@ -121,11 +115,6 @@ impl Carrier {
             Some(Claim::Owned(owner, _)) => Some(owner),
             _ => None,
         }
-    }
-
-    /// Whether it was captured from what goes on after its owner's end, a message that is handled too late.
-    pub(crate) fn is_late(&self) -> bool {
-        self.late
     }
 
     /// The actor whose work it is entered for.

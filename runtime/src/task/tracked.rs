@@ -5,7 +5,7 @@ use super::flight::{Flight, Line};
 use super::tracker::Tracker;
 use crate::context::Carrier;
 use crate::error::{Panicked, Place, TaskKind};
-use crate::owner::{Owner, OwnerId, Task};
+use crate::owner::{Life, Owner, OwnerId, Task};
 use std::any::{Any, type_name};
 use std::cell::Cell;
 use std::fmt;
@@ -54,6 +54,11 @@ thread_local! {
 
 fn around() -> Option<Around> {
     AROUND.try_with(Cell::get).ok().flatten()
+}
+
+/// Whether work of this owner's is running here.
+fn is_around(owner: &Owner) -> bool {
+    around().is_some_and(|around| around.owner == owner.id())
 }
 
 impl Tracked {
@@ -115,6 +120,12 @@ impl Tracked {
 
     fn spawned(carrier: &Carrier, what: What) -> Self {
         match carrier.owner() {
+            // Who spawns it goes on after its owner's end, and may wait for it: an actor that handles a message too late.
+            // So it goes on, too, refused its owner's sessions.
+            Some(owner) if owner.life() == Life::Ended && is_around(owner) => {
+                let what = what.part_of_others();
+                Self(State::Live(Live::new(owner.clone(), what, None)))
+            }
             Some(owner) => Self(State::Live(Live::new(owner.clone(), what, None))),
             None => Self(State::Untracked),
         }
@@ -311,8 +322,7 @@ impl What {
             name: type_name::<F>(),
             actor: carrier.actor_name(),
             place: at.into(),
-            // Who spawned it goes on after the end, too, and may wait for it: it is refused its owner's sessions instead.
-            may_be_ended: !carrier.is_late(),
+            may_be_ended: true,
         }
     }
 
