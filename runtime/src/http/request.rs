@@ -67,6 +67,11 @@ impl<F: Future> Running<F> {
             }
             polled
         });
+        // The end may have come before it was known whom to wake at it.
+        if polled.is_pending() && self.tracked.is_aborted() {
+            self.future = None;
+            return Poll::Ready(None);
+        }
         polled.map(Some)
     }
 }

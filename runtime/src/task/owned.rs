@@ -86,7 +86,7 @@ impl<F: Future> Future for Owned<F> {
             this.tracked.abort();
         }
         let mut future = this.future.as_mut();
-        this.tracked.poll(this.carrier, cx, |cx| {
+        let polled = this.tracked.poll(this.carrier, cx, |cx| {
             let Some(running) = future.as_mut().as_pin_mut() else {
                 panic!("an owned future was polled again after it was done");
             };
@@ -96,7 +96,13 @@ impl<F: Future> Future for Owned<F> {
                 future.set(None);
             }
             polled
-        })
+        });
+        // Whom to wake at the end was not known before the first poll; the end may have come meanwhile.
+        if polled.is_pending() && this.tracked.is_aborted() {
+            this.future.set(None);
+            this.tracked.abort();
+        }
+        polled
     }
 }
 

@@ -56,9 +56,10 @@ fn around() -> Option<Around> {
     AROUND.try_with(Cell::get).ok().flatten()
 }
 
-/// Whether work of this owner's is running here.
+/// Whether work of this owner's is running in this task.
 fn is_around(owner: &Owner) -> bool {
-    around().is_some_and(|around| around.owner == owner.id())
+    let task = tokio::task::try_id();
+    around().is_some_and(|around| around.task == task && around.owner == owner.id())
 }
 
 impl Tracked {
