@@ -7,6 +7,7 @@ use heirloom_tests::{count as guests, nobodys, wait_until};
 use sqlx::{Connection as _, PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool};
 use std::io::{Read as _, Write as _};
 use std::time::{Duration, Instant};
+use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::prelude::*;
@@ -320,8 +321,12 @@ async fn works_on(variable: &str) {
     println!("{}", guests.join(" "));
 }
 
+/// A package that is built along with this one may turn on the `log` lines of dependencies.
+const ERRORS: LevelFilter = LevelFilter::ERROR;
+
 fn spans_without_layer() {
     tracing_subscriber::registry()
+        .with(ERRORS)
         .with(tracing_subscriber::fmt::layer())
         .init();
     answer();
@@ -331,6 +336,7 @@ fn spans_without_layer() {
 fn spans_with_layer() {
     tracing_subscriber::registry()
         .with(heirloom::layer())
+        .with(ERRORS)
         .with(tracing_subscriber::fmt::layer())
         .init();
     answer();
