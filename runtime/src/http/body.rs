@@ -155,7 +155,8 @@ impl<B: Body> OwnedBody<B> {
         });
         drop(entered);
         match &polled {
-            Poll::Pending if is_ended => return self.breaks_off(),
+            // Also where the end came before it was known whom to wake at it.
+            Poll::Pending if this.tracked.is_aborted() => return self.breaks_off(),
             Poll::Pending => {}
             Poll::Ready(Some(_)) => this.tracked.rests(),
             Poll::Ready(None) => *this.tracked = Tracked::default(),
