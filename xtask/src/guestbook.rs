@@ -25,7 +25,7 @@ pub(crate) fn install_missing() -> Result {
 pub(crate) fn test(server: &Server) -> Result {
     Step::cargo("test --package guestbook-e2e --features postgres")
         .with(server.variables())
-        .run()?;
+        .run_tests()?;
     in_javascript("sandbox,postgres", &[(BOOK, &book(server)?)])?;
     in_javascript("sandbox", &[])
 }

@@ -8,6 +8,7 @@ mod production;
 mod python;
 mod step;
 mod test;
+mod told;
 mod tools;
 mod underway;
 mod unstable;

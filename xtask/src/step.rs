@@ -1,6 +1,8 @@
 //! One step: a command that is shown, run and timed.
 
+use crate::told;
 use std::fmt;
+use std::io::IsTerminal;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -77,6 +79,25 @@ impl Step {
                 return Ok(());
             }
             Err(Failure::new(format!("`{shown}` failed: {status}")))
+        })
+    }
+
+    /// Runs tests. Where nobody looks on, what failed is said once more at the very end: the rest is a long log.
+    pub(crate) fn run_tests(mut self) -> Result {
+        if std::io::stdout().is_terminal() {
+            return self.run();
+        }
+        let shown = self.shown.clone();
+        timed(&self.shown, || {
+            let (status, failed) = told::run(&mut self.command, std::io::stdout())
+                .map_err(|error| Failure::new(format!("cannot run `{shown}`: {error}")))?;
+            if status.success() {
+                return Ok(());
+            }
+            let failed = failed.join("; ");
+            Err(Failure::new(format!(
+                "`{shown}` failed: {status}: {failed}"
+            )))
         })
     }
 

@@ -32,9 +32,9 @@ pub(crate) fn run_all() -> Result {
         Step::cargo(arguments)
             .with(server.variables())
             .with([python::variable(&python), node::variable(&modules)])
-            .run()
+            .run_tests()
     };
-    run("test --workspace")?;
+    run("test --workspace --no-fail-fast")?;
     // The same story on the other database.
     run("test --package guestbook --features postgres")?;
     guestbook::test(&server)?;
@@ -53,7 +53,7 @@ pub(crate) fn run_all() -> Result {
     }
     if tools::has_nextest() {
         // Every test is a process of its own there.
-        run("nextest run --package guestbook --package heirloom-tests")?;
+        run("nextest run --no-fail-fast --package guestbook --package heirloom-tests")?;
     }
     Ok(())
 }

@@ -12,5 +12,5 @@ pub(crate) fn test(server: &Server) -> Result {
     Step::cargo("test --manifest-path examples/underway/Cargo.toml")
         .with([("CARGO_TARGET_DIR", target.as_str())])
         .with(server.variables())
-        .run()
+        .run_tests()
 }

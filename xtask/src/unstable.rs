@@ -8,7 +8,7 @@ const FLAG: &str = "--cfg tokio_unstable";
 
 /// The tests of the hooks, and heirloom's own, with its examples.
 pub(crate) fn test() -> Result {
-    step("test --package heirloom-unstable --package heirloom")?.run()
+    step("test --package heirloom-unstable --package heirloom")?.run_tests()
 }
 
 pub(crate) fn clippy() -> Result {
