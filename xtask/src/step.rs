@@ -36,6 +36,10 @@ impl Step {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = Command::new(cargo);
         command.args(arguments.split_whitespace());
+        if std::env::var_os("CI").is_some() {
+            // What only a second build would profit from.
+            command.env("CARGO_INCREMENTAL", "0");
+        }
         Self {
             shown: format!("cargo {arguments}"),
             command,
