@@ -32,6 +32,10 @@ const ARGUMENTS: &[&str] = &[
     "--window-size=1000,800",
 ];
 
+/// Marks the page that is about to be left, and tells whether the browser will send a form.
+const LEAVE: &str = "document.documentElement.dataset.left = '';
+    return document.querySelector(arguments[0]).checkValidity()";
+
 /// A running browser, which begins with an empty profile. Everything of [`Client`] works on it.
 #[derive(Clone, Debug)]
 pub struct Browser {
@@ -84,11 +88,12 @@ impl Browser {
         self.goto(&format!("{}{path}", self.home)).await
     }
 
-    /// Types into the form that is sent to `action` and sends it; done when the answer is shown.
+    /// Types into the form that is sent to `action` and sends it; done when the answer is shown, or at once where the browser
+    /// itself refuses what was typed.
     ///
     /// # Errors
     ///
-    /// When there is no such form or field.
+    /// When there is no such form or field, or no answer within fantoccini's 30 s.
     pub async fn fill(&self, action: &str, fields: &[(&str, &str)]) -> Result<(), CmdError> {
         let form = format!("form[action='{action}']");
         for (name, text) in fields {
@@ -97,9 +102,15 @@ impl Browser {
             field.clear().await?;
             field.send_keys(text).await?;
         }
-        // The driver waits for the page that a click leads to.
+        // The driver waits for the page that a click leads to only if the browser has set out for it already.
+        let is_sent = self.execute(LEAVE, vec![form.as_str().into()]).await?;
         let button = format!("{form} button");
-        self.find(Locator::Css(&button)).await?.click().await
+        self.find(Locator::Css(&button)).await?.click().await?;
+        if is_sent == true {
+            let answer = Locator::Css("html:not([data-left])");
+            self.wait().for_element(answer).await?;
+        }
+        Ok(())
     }
 
     /// What is shown of all elements that match, in the page's order.

@@ -11,4 +11,4 @@ mod slow;
 pub use browser::Browser;
 pub use server::address;
 pub use site::{Site, TestResult, email};
-pub use slow::Gate;
+pub use slow::{Gate, email_at};

@@ -81,7 +81,7 @@ pub(crate) fn router() -> Router {
 async fn slow(Path(name): Path<String>) -> Result<(), Error> {
     let gate = Gate::named(&name);
     let mut writing = REPO.begin().await?;
-    let email = "slow@example.org".to_owned();
+    let email = email_at(&name);
     let guest = SignUp {
         name,
         email: email.clone(),
@@ -92,6 +92,12 @@ async fn slow(Path(name): Path<String>) -> Result<(), Error> {
     let text = "Slowly.".to_owned();
     sign(&mut *writing, &NewEntry { email, text }).await?;
     Ok(writing.commit().await?)
+}
+
+/// The guest of the request `POST /slow/{name}`.
+#[must_use]
+pub fn email_at(name: &str) -> String {
+    format!("{name}@slow.example.org")
 }
 
 /// Around everything that keeps a request alive: tells the gate when the server drops it unanswered.

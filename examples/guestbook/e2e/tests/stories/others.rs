@@ -1,7 +1,8 @@
 //! Several owners in front of one server: nobody sees anybody else's book.
 
-use guestbook::REPO;
-use guestbook_e2e::{Gate, Site, TestResult};
+use fantoccini::Locator;
+use guestbook::{REPO, SignUp, sign_up};
+use guestbook_e2e::{Gate, Site, TestResult, email_at};
 use heirloom::{FutureExt as _, Owner, Sandbox, sandboxed};
 
 #[sandboxed]
@@ -91,7 +92,38 @@ async fn a_browser_that_goes_away_in_the_middle_of_a_request_leaves_nothing_half
     Ok(())
 }
 
-/// The end of the test comes while the server still works for it: what it does is undone.
+/// What a browser is in the middle of is undone at its owner's end, and nobody has to wait for it.
+#[sandboxed]
+async fn an_owner_ends_in_the_middle_of_a_browsers_request(site: Site) -> TestResult {
+    let owner = Owner::start("cut short").repo(&REPO).await?;
+    let gate = Gate::named("cut-short");
+    let browser = site.browser_of(&owner).await?;
+    browser.open("/").await?;
+    browser.is_live().await?;
+    let ask = "fetch('/slow/cut-short', { method: 'POST' })";
+    let show = "document.documentElement.dataset.answer = answer.status";
+    browser
+        .execute(
+            &format!("{ask}.then((answer) => {show}); return null"),
+            vec![],
+        )
+        .await?;
+    gate.begun().await?;
+    owner.stop().await?;
+    let gone = Locator::Css("html[data-answer='410']");
+    browser.wait().for_element(gone).await?;
+    // On PostgreSQL this waits for whoever has written the same address and is not done.
+    let name = "Ada".to_owned();
+    let email = email_at("cut-short");
+    sign_up(&REPO, &SignUp { name, email }).await?;
+    let guests: i64 = sqlx::query_scalar("SELECT count(*) FROM guests")
+        .fetch_one(&site.pool)
+        .await?;
+    assert_eq!(guests, 1);
+    Ok(())
+}
+
+/// A test that does not wait for what the server still does for it ends all the same.
 #[sandboxed(drain = "abort")]
 async fn a_test_ends_in_the_middle_of_a_browsers_request(site: Site) -> TestResult {
     let gate = Gate::named("ends");

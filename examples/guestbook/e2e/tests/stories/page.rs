@@ -42,7 +42,7 @@ async fn is_as_wide_as(browser: &Browser, width: u32, height: u32) -> TestResult
         .await?)
 }
 
-/// Writes what is shown into `target/guestbook/`.
+/// Writes what is shown into `target/tmp/guestbook/`.
 async fn keep(browser: &Browser, name: &str) -> Result<PathBuf, BoxError> {
     let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("guestbook");
     std::fs::create_dir_all(&dir)?;
