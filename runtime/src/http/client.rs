@@ -28,7 +28,8 @@ const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 ///
 /// The token is the last word of the user agent, whatever else that is. It goes to this machine only: to `localhost`, a name
 /// below that, or a loopback address, by the request's URI, else by its `Host`; a request without both is handled in this
-/// process, by a router. A request that names an owner itself stays as it is. Where nobody is the current owner, the process
+/// process, by a router. A request that names an owner itself, in any header that the layer would write to, stays as it is.
+/// Where nobody is the current owner, the process
 /// may be the child of a test: then the token is that of `HEIRLOOM_OWNER`, if it holds one.
 ///
 /// ```
@@ -167,21 +168,28 @@ fn stays_here<B>(request: &Request<B>) -> bool {
 }
 
 impl Label {
+    /// In all of its headers or, where one of them names an owner already, in none: a server refuses two.
     fn put(&self, token: &Token, headers: &mut HeaderMap) {
-        if self.header != USER_AGENT {
-            if !headers.contains_key(&self.header) {
-                headers.insert(&self.header, secret(&token.to_string()));
-            }
-        } else if !is_named(&USER_AGENT, headers) {
-            let base = headers
-                .get(USER_AGENT)
-                .map_or(&b""[..], HeaderValue::as_bytes);
-            let value = joined(base, b" ", &format!("heirloom/{token}"));
-            headers.insert(USER_AGENT, value);
+        if self.is_named_in(headers) {
+            return;
         }
-        if self.baggage && !is_named(&BAGGAGE, headers) {
+        if self.header == USER_AGENT {
+            add_product(token, headers);
+        } else {
+            headers.insert(&self.header, secret(&token.to_string()));
+        }
+        if self.baggage {
             add_baggage(token, headers);
         }
+    }
+
+    fn is_named_in(&self, headers: &HeaderMap) -> bool {
+        let in_its_own = if self.header == USER_AGENT {
+            is_named(&USER_AGENT, headers)
+        } else {
+            headers.contains_key(&self.header)
+        };
+        in_its_own || self.baggage && is_named(&BAGGAGE, headers)
     }
 }
 
@@ -189,6 +197,17 @@ impl Label {
 fn is_named(header: &HeaderName, headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(header).into_iter();
     values.any(|value| names_an_owner(header, value.as_bytes()))
+}
+
+/// Behind what the user agent is.
+fn add_product(token: &Token, headers: &mut HeaderMap) {
+    let product = format!("heirloom/{token}");
+    match headers.get_mut(USER_AGENT) {
+        Some(line) => *line = joined(line.as_bytes(), b" ", &product),
+        None => {
+            headers.insert(USER_AGENT, secret(&product));
+        }
+    }
 }
 
 /// Into the one line that is there, as long as everybody has to carry that on; else in a line of its own.

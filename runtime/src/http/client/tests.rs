@@ -44,12 +44,24 @@ fn a_request_that_names_an_owner_itself_stays_as_it_is() {
     let own = HeaderName::from_static("x-owner");
     for (label, name, value) in [
         (label(USER_AGENT, false), USER_AGENT, "heirloom/other"),
-        (label(own.clone(), false), own, "other"),
+        (label(USER_AGENT, true), USER_AGENT, "a heirloom/other"),
         (label(USER_AGENT, true), BAGGAGE, "a=1,heirloom=other"),
+        (label(own.clone(), false), own.clone(), "other"),
+        (label(own.clone(), true), own.clone(), "other"),
+        (label(own.clone(), true), BAGGAGE, "heirloom=other"),
     ] {
-        let headers = put(&label, &[(name.clone(), value)]);
-        assert_eq!(all(&headers, name), [value]);
+        let mut as_it_is = HeaderMap::new();
+        as_it_is.insert(&name, HeaderValue::from_static(value));
+        assert_eq!(put(&label, &[(name, value)]), as_it_is);
     }
+}
+
+#[test]
+fn other_lines_of_the_user_agent_stay() {
+    let label = label(USER_AGENT, false);
+    let headers = put(&label, &[(USER_AGENT, "one/1"), (USER_AGENT, "two/2")]);
+    let first = format!("one/1 heirloom/{TOKEN}");
+    assert_eq!(all(&headers, USER_AGENT), [&first, "two/2"]);
 }
 
 #[test]
