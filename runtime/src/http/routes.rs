@@ -140,11 +140,13 @@ impl SandboxRoutes {
     /// # Errors
     ///
     /// [`Error::NoSandboxRoutes`] when the address is not one of this machine's own (`127.0.0.1`, `[::1]`), unless
-    /// [`allow_remote`](Self::allow_remote) says so, and in every build without the `sandbox` feature.
+    /// [`allow_remote`](Self::allow_remote) says so; when the path does not start with `/` or has parameters; and in every
+    /// build without the `sandbox` feature.
     pub fn listening_at(self, address: SocketAddr) -> Result<Router, Error> {
-        if !self.path.starts_with('/') {
+        // Parameters are axum's, which panics where they are malformed, and there is nothing that they could mean.
+        if !self.path.starts_with('/') || self.path.contains([':', '*', '{', '}']) {
             return Err(self.refused(
-                "a path starts with `/`".to_owned(),
+                "a path starts with `/` and has no parameters".to_owned(),
                 "write it as in a URL: `sandbox_routes(\"/sandbox\")`",
             ));
         }

@@ -137,24 +137,27 @@ async fn pages_from_elsewhere_and_other_machines_get_no_session() {
     let mut remote = post_session("");
     let peer: SocketAddr = "10.0.0.7:4000".parse().unwrap();
     remote.extensions_mut().insert(ConnectInfo(peer));
-    for (request, says) in [
+    for (request, says, help) in [
         (
             with("host", "evil.example:3000"),
             "`Host` is not this machine's",
+            "allow_remote()",
         ),
         (
             with("origin", "https://evil.example"),
             "a page from another site",
+            "a page of this machine",
         ),
-        (with("origin", "null"), "a page from another site"),
-        (remote, "another machine, 10.0.0.7:4000"),
+        (
+            with("origin", "null"),
+            "a page from another site",
+            "a page of this machine",
+        ),
+        (remote, "another machine, 10.0.0.7:4000", "allow_remote()"),
     ] {
         let (status, text) = ask(&app, request).await;
         assert_eq!(status, StatusCode::FORBIDDEN);
-        assert!(
-            text.contains(says) && text.contains("allow_remote()"),
-            "{text}"
-        );
+        assert!(text.contains(says) && text.contains(help), "{text}");
     }
     let (status, _) = ask(&app, with("origin", "http://localhost:5173")).await;
     assert_eq!(
@@ -162,6 +165,30 @@ async fn pages_from_elsewhere_and_other_machines_get_no_session() {
         StatusCode::CREATED,
         "a page of a development server"
     );
+}
+
+#[tokio::test]
+async fn where_it_is_allowed_other_machines_get_sessions_and_pages_from_elsewhere_still_do_not() {
+    production().await;
+    let app = server(routes().allow_remote());
+    let from_afar = |origin: Option<&'static str>| {
+        let mut request = post_session("");
+        let peer: SocketAddr = "10.0.0.7:4000".parse().unwrap();
+        request.extensions_mut().insert(ConnectInfo(peer));
+        let headers = request.headers_mut();
+        headers.insert("host", HeaderValue::from_static("app:3000"));
+        if let Some(origin) = origin {
+            headers.insert("origin", HeaderValue::from_static(origin));
+        }
+        request
+    };
+    for origin in [None, Some("http://app:3000")] {
+        let (status, text) = ask(&app, from_afar(origin)).await;
+        assert_eq!(status, StatusCode::CREATED, "{text}");
+    }
+    let (status, text) = ask(&app, from_afar(Some("https://evil.example"))).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    assert!(text.contains("a page from another site"), "{text}");
 }
 
 #[tokio::test]
@@ -211,11 +238,9 @@ async fn routes_that_other_machines_can_reach_are_refused_unless_that_is_meant()
     }
     let anywhere = "0.0.0.0:3000".parse().unwrap();
     drop(routes().allow_remote().listening_at(anywhere).unwrap());
-    let error = heirloom::http::sandbox_routes("sandbox").listening_at(here());
-    assert!(
-        error
-            .unwrap_err()
-            .to_string()
-            .contains("a path starts with `/`")
-    );
+    for path in ["sandbox", "", "/:tenant", "/*rest", "/{tenant", "/{tenant}"] {
+        let error = heirloom::http::sandbox_routes(path).listening_at(here());
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("a path starts with `/`"), "{error}");
+    }
 }

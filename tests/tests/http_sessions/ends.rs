@@ -91,6 +91,25 @@ async fn a_session_that_is_used_has_all_of_its_time_again_unless_it_is_absolute(
 }
 
 #[tokio::test]
+async fn what_somebody_keeps_of_a_session_is_told_when_it_is_deleted() {
+    production().await;
+    let app = server(routes());
+    let session = Session::open(&app).await;
+    let kept = async { REPO.pool().await.unwrap().acquire().await.unwrap() };
+    let kept = kept.owned_by(&session.owner()).await;
+    let (status, text) = session.delete(&app).await;
+    assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR, "{text}");
+    assert!(
+        text.contains("connection") && text.contains("help: "),
+        "{text}"
+    );
+    assert!(!text.contains(session.token()), "{text}");
+    let (status, _) = session.get(&app, "/guests").await;
+    assert_eq!(status, StatusCode::GONE, "it has ended all the same");
+    drop(kept);
+}
+
+#[tokio::test]
 async fn a_session_does_not_end_while_a_request_of_it_is_answered() {
     production().await;
     let app = server(routes());

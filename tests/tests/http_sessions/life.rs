@@ -37,6 +37,25 @@ async fn a_session_is_opened_used_and_ended_and_then_everything_is_rolled_back()
 }
 
 #[tokio::test]
+async fn there_are_64_sessions_of_a_minute_each_unless_somebody_says_otherwise() {
+    production().await;
+    let app = server(routes());
+    let mut open = Vec::new();
+    for _ in 0..64 {
+        let session = Session::open(&app).await;
+        let left = session.opened["expires_in_ms"].as_u64().unwrap();
+        assert!((30_001..=60_000).contains(&left), "{left} ms");
+        assert_eq!(session.opened["sliding"], true);
+        open.push(session);
+    }
+    let refused = Session::try_open(&app).await.map(|_| ());
+    assert!(refused.unwrap_err().contains("there are 64 sessions"));
+    for session in open {
+        session.delete(&app).await;
+    }
+}
+
+#[tokio::test]
 async fn a_request_without_a_token_is_the_applications_own() {
     production().await;
     let app = server(routes());

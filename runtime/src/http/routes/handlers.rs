@@ -86,13 +86,7 @@ impl Shared {
         } else {
             visitor::check(parts)
         };
-        checked.map_err(|why| {
-            let help = "sessions are for what runs on this machine; where another is yours, `sandbox_routes(..).allow_remote()`";
-            Answer::text(
-                StatusCode::FORBIDDEN,
-                format!("this request is refused: {why}\n\n  help: {help}"),
-            )
-        })
+        checked.map_err(|stranger| Answer::text(StatusCode::FORBIDDEN, stranger.to_string()))
     }
 
     async fn wish(&self, body: Body) -> Result<Wish, Answer> {
@@ -231,5 +225,34 @@ impl IntoResponse for Answer {
             response.headers_mut().insert(header::RETRY_AFTER, soon);
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_finds_no_place_is_told_why_and_that_there_may_be_one_soon() {
+        for (refusal, says) in [
+            (Refusal::Full { limit: 64 }, "there are 64 sessions"),
+            (
+                Refusal::Late {
+                    waited: Duration::from_secs(30),
+                    open: 7,
+                },
+                "no session within 30s; 7 are open",
+            ),
+        ] {
+            let answer = refused(refusal);
+            assert!(
+                answer.body.contains(says) && answer.body.contains("help: "),
+                "{}",
+                answer.body
+            );
+            let response = answer.into_response();
+            assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(response.headers()[header::RETRY_AFTER], "1");
+        }
     }
 }

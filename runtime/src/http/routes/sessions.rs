@@ -193,8 +193,13 @@ impl Session {
     pub(super) async fn end(self: &Arc<Self>) -> Option<Result<(), Error>> {
         let started = self.started().take()?;
         let stopping = tokio::spawn(self.stop(started));
-        // Only this runtime's end cancels it, and whoever waits for it as well.
-        Some(stopping.await.unwrap_or(Ok(())))
+        Some(stopping.await.unwrap_or_else(|error| {
+            if error.is_panic() {
+                std::panic::resume_unwind(error.into_panic());
+            }
+            // Only this runtime's end cancels it, and whoever waits for it as well.
+            Ok(())
+        }))
     }
 
     /// Its place is free when it is done, or dropped.

@@ -5,30 +5,50 @@ use axum::extract::ConnectInfo;
 use http::header::{HOST, ORIGIN};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Uri, request};
+use std::fmt;
 use std::net::SocketAddr;
 
-/// Refuses a request that does not come from this machine. The error is for the client to read.
+/// Why a request is refused, for its client to read.
+#[derive(Debug)]
+pub(super) struct Stranger {
+    why: String,
+    help: &'static str,
+}
+
+/// What is said to other machines, and to names that are not this one's.
+const ELSEWHERE: &str = "sessions are for what runs on this machine; where another is yours, `sandbox_routes(..).allow_remote()`";
+
+/// What is said to pages.
+const FROM_A_PAGE: &str = "ask for sessions in the suite itself, or on a page of this machine, as `http://localhost:5173`";
+
+/// Refuses a request that does not come from this machine.
 ///
 /// A page from anywhere can have a browser send requests to this machine; it tells the page's origin with them. A page whose
 /// own host name was made to lead here (DNS rebinding) has that name in `Host`.
-pub(super) fn check(request: &request::Parts) -> Result<(), String> {
+pub(super) fn check(request: &request::Parts) -> Result<(), Stranger> {
     let peer = request.extensions.get::<ConnectInfo<SocketAddr>>();
     if let Some(ConnectInfo(peer)) = peer
         && !peer.ip().to_canonical().is_loopback()
     {
-        return Err(format!("it comes from another machine, {peer}"));
+        return Err(Stranger {
+            why: format!("it comes from another machine, {peer}"),
+            help: ELSEWHERE,
+        });
     }
     let named = request.uri.authority().map(Authority::host);
     let mut hosts = request.headers.get_all(HOST).iter();
     let strange = hosts.any(|host| !host_of(host).is_some_and(|host| is_here(&host)));
     if strange || named.is_some_and(|host| !is_here(host)) {
-        return Err("its `Host` is not this machine's".to_owned());
+        return Err(Stranger {
+            why: "its `Host` is not this machine's".to_owned(),
+            help: ELSEWHERE,
+        });
     }
     check_origin(&request.headers, is_here)
 }
 
 /// The same for routes that other machines may use: a page has to be from this server or this machine.
-pub(super) fn check_remote(request: &request::Parts) -> Result<(), String> {
+pub(super) fn check_remote(request: &request::Parts) -> Result<(), Stranger> {
     let hosts = request.headers.get_all(HOST).iter().filter_map(host_of);
     let hosts: Vec<String> = hosts.collect();
     check_origin(&request.headers, |origin| {
@@ -36,11 +56,14 @@ pub(super) fn check_remote(request: &request::Parts) -> Result<(), String> {
     })
 }
 
-fn check_origin(headers: &HeaderMap, is_ours: impl Fn(&str) -> bool) -> Result<(), String> {
+fn check_origin(headers: &HeaderMap, is_ours: impl Fn(&str) -> bool) -> Result<(), Stranger> {
     for origin in headers.get_all(ORIGIN) {
         let origin: Option<Uri> = origin.to_str().ok().and_then(|text| text.parse().ok());
         if !origin.as_ref().and_then(Uri::host).is_some_and(&is_ours) {
-            return Err("a page from another site sends it".to_owned());
+            return Err(Stranger {
+                why: "a page from another site sends it".to_owned(),
+                help: FROM_A_PAGE,
+            });
         }
     }
     Ok(())
@@ -49,6 +72,13 @@ fn check_origin(headers: &HeaderMap, is_ours: impl Fn(&str) -> bool) -> Result<(
 fn host_of(value: &HeaderValue) -> Option<String> {
     let authority: Authority = value.to_str().ok()?.parse().ok()?;
     Some(authority.host().to_owned())
+}
+
+impl fmt::Display for Stranger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { why, help } = self;
+        write!(f, "this request is refused: {why}\n\n  help: {help}")
+    }
 }
 
 #[cfg(test)]
@@ -128,7 +158,7 @@ mod tests {
             .extensions
             .insert(ConnectInfo(SocketAddr::from(([10, 0, 0, 7], 4000))));
         let error = check(&parts).expect_err("it is another machine");
-        assert!(error.contains("10.0.0.7:4000"), "{error}");
+        assert!(error.why.contains("10.0.0.7:4000"), "{error}");
         assert!(check_remote(&parts).is_ok());
         for (origin, let_in) in [("http://app:3000", true), ("http://example.org", false)] {
             let parts = request(&[("host", "app:3000"), ("origin", origin)]);
