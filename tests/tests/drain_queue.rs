@@ -144,6 +144,13 @@ async fn as_many_jobs_as_the_limit_are_not_too_many() -> Result<(), heirloom::Bo
     Ok(())
 }
 
+#[sandboxed(migrations = false)]
+async fn nobody_drains_for_ever_who_has_not_said_how_many() {
+    let endless = async || Ok::<_, sqlx::Error>(Some("again"));
+    let error = drain_queue(endless).await.expect_err("it never ends");
+    assert!(matches!(error, Error::QueueNeverEmpty { limit: 1000, .. }));
+}
+
 /// Failures count as well: a job that fails and is there again at once would go on for ever.
 #[sandboxed(migrations = false)]
 async fn a_job_that_always_fails_comes_to_an_end() {

@@ -39,27 +39,39 @@ struct Late {
 
 /// From now on the token names the owner.
 pub(super) fn add(owner: &Owner) {
-    let known = Known::Running(owner.clone());
     let mut tokens = TOKENS.write().unwrap_or_else(PoisonError::into_inner);
-    tokens.known.insert(*owner.token(), known);
+    tokens.add(owner);
 }
 
 /// From now on the token names one that has ended.
 pub(super) fn remove(owner: &Owner) {
     let late = owner.0.clock.ending().map(|ending| late(owner, ending));
     let mut tokens = TOKENS.write().unwrap_or_else(PoisonError::into_inner);
-    let before = match late {
-        Some(late) => tokens.known.insert(*owner.token(), Known::Ended(late)),
-        None => tokens.known.remove(owner.token()),
-    };
-    tokens.ended.push_back(*owner.token());
-    let forgotten = (tokens.ended.len() > REMEMBERED)
-        .then(|| tokens.ended.pop_front())
-        .flatten()
-        .and_then(|token| tokens.known.remove(&token));
+    let gone = tokens.remove(owner.token(), late);
     drop(tokens);
     // The owner may be dropped with them, and what hangs on it takes locks of its own.
-    drop((before, forgotten));
+    drop(gone);
+}
+
+impl Tokens {
+    fn add(&mut self, owner: &Owner) {
+        let known = Known::Running(owner.clone());
+        self.known.insert(*owner.token(), known);
+    }
+
+    /// Gives back what is to be dropped: what was known of this one, and the one that is forgotten for it.
+    fn remove(&mut self, token: &Token, late: Option<Box<Late>>) -> [Option<Known>; 2] {
+        let before = match late {
+            Some(late) => self.known.insert(*token, Known::Ended(late)),
+            None => self.known.remove(token),
+        };
+        self.ended.push_back(*token);
+        let forgotten = (self.ended.len() > REMEMBERED)
+            .then(|| self.ended.pop_front())
+            .flatten()
+            .and_then(|token| self.known.remove(&token));
+        [before, forgotten]
+    }
 }
 
 fn late(owner: &Owner, ending: &Ending) -> Box<Late> {
@@ -161,6 +173,24 @@ mod tests {
         assert!(matches!(&ended, Error::OwnerEnded { .. }), "{ended}");
         assert!(ended.to_string().contains("`story::t`"), "{ended}");
         assert!(!ended.to_string().contains(&token.to_string()), "{ended}");
+    }
+
+    /// In a directory of its own, as other tests beside this one want to be remembered.
+    #[test]
+    fn of_those_that_ended_the_last_ones_are_remembered_and_no_more() {
+        let mut tokens = Tokens::default();
+        let owner = Owner::begin("story::remembered", HERE);
+        owner.close(HERE, None);
+        let ending = owner.0.clock.ending().expect("it was closed");
+        let ended: Vec<Token> = (0..REMEMBERED + 76).map(|_| Token::random()).collect();
+        for token in &ended {
+            tokens.remove(token, Some(late(&owner, ending)));
+        }
+        let (forgotten, remembered) = ended.split_at(76);
+        assert!(forgotten.iter().all(|it| !tokens.known.contains_key(it)));
+        assert!(remembered.iter().all(|it| tokens.known.contains_key(it)));
+        assert_eq!((tokens.known.len(), tokens.ended.len()), (1024, 1024));
+        owner.end();
     }
 
     #[test]
