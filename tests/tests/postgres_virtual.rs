@@ -1,7 +1,7 @@
 //! PostgreSQL's default: a test has one session in a transaction that is never committed, and any number of virtual
 //! connections to it.
 
-use heirloom::{Checkin, Checkout, Owner, Repo, Sandbox, owned_task, sandboxed};
+use heirloom::{Checkin, Checkout, Owner, Repo, Sandbox, owned_task, sandboxed, unboxed};
 use heirloom_tests::postgres::{connect, url};
 use heirloom_tests::{failure_of, test};
 use sqlx::pool::PoolConnection;
@@ -55,6 +55,43 @@ async fn nothing_is_ever_committed(pool: PgPool) -> sqlx::Result<()> {
         .await?;
     assert_eq!(seen, 0);
     Ok(())
+}
+
+/// A transaction in which a statement fails, and the next one.
+async fn fails_in_a_transaction(connection: &mut PgConnection) -> sqlx::Result<()> {
+    let mut transaction = connection.begin().await?;
+    for (sql, code) in [
+        ("SELECT 1 / 0", "22012"),
+        ("SELECT 1", "25P02"),
+        ("SELECT 1", "25P02"),
+    ] {
+        let error = transaction.execute(sql).await.expect_err("it is refused");
+        let error = error.into_database_error().expect("of the database");
+        assert_eq!(error.code().as_deref(), Some(code), "{error}");
+    }
+    transaction.rollback().await?;
+    let mut next = connection.begin().await?;
+    next.execute("SELECT 1").await?;
+    next.commit().await
+}
+
+#[sandboxed]
+async fn a_failed_statement_aborts_its_transaction_and_the_next_one_works(
+    pool: PgPool,
+) -> sqlx::Result<()> {
+    sign_up(&pool, 1).await?;
+    fails_in_a_transaction(&mut *pool.acquire().await?).await?;
+    assert_eq!(count(&pool).await, 1);
+    Ok(())
+}
+
+#[sandboxed]
+async fn outside_of_the_sandbox_it_aborts_its_transaction_too(_pool: PgPool) -> sqlx::Result<()> {
+    let outside = unboxed(async || {
+        let pool = REPO.pool().await.expect("a pool");
+        fails_in_a_transaction(&mut *pool.acquire().await?).await
+    });
+    outside.await.expect("it is over")
 }
 
 #[sandboxed]
