@@ -6,7 +6,8 @@
 //! [`SandboxLayer`] reads it on every request and runs the handler as that owner. [`TokenLayer`] puts it on what is sent.
 //! With the feature `axum`, `sandbox_routes` hands out sessions to suites that are not written in Rust.
 //!
-//! Without the `sandbox` feature both are there and do nothing: `Layer<S, Service = S>`.
+//! Without the `sandbox` feature both layers are there and do nothing, `Layer<S, Service = S>`, and the routes refuse to be
+//! made; what deals with an owner as a value, as `owner_of` does, is not there.
 
 #[cfg(feature = "sandbox")]
 mod body;

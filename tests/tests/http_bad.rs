@@ -15,7 +15,7 @@ use heirloom_tests::{Random, count, insert, test};
 use http::{Client, get, serve, text_of, with};
 use sqlx::Sqlite;
 use std::net::SocketAddr;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex};
 use tower::ServiceExt as _;
 
 static REPO: Repo<Sqlite> = Repo::new();
@@ -88,6 +88,25 @@ async fn a_malformed_token_is_a_bad_request(owner: Owner) {
         StatusCode::BAD_REQUEST,
         &["malformed"],
     );
+}
+
+#[test]
+fn a_refusal_is_in_the_servers_log_with_what_to_do_and_without_what_was_sent() {
+    let (mut log, writer) = std::io::pipe().unwrap();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false);
+    let subscriber = subscriber.with_writer(Mutex::new(writer)).finish();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let request = with("/count", &agent(b"heirloom/0123456789abcdef"));
+    let answer = app().layer(SandboxLayer::new()).oneshot(request);
+    let answer = tracing::subscriber::with_default(subscriber, || runtime.block_on(answer));
+    assert_eq!(answer.unwrap().status(), StatusCode::BAD_REQUEST);
+    let log = std::io::read_to_string(&mut log).unwrap();
+    for part in ["WARN heirloom: ", "is malformed", "help: "] {
+        assert!(log.contains(part), "`{part}` is missing in: {log}");
+    }
+    assert!(!log.contains("0123456789"), "{log}");
 }
 
 #[sandboxed]

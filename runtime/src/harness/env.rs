@@ -38,7 +38,8 @@ impl Sandbox {
     /// On PostgreSQL the process shares the test's transaction, and is served while the test's own thread is blocked in
     /// `status()`. On SQLite it opens the test's private copy, a file with a log (WAL) that any process of this machine may
     /// use at the same time: what it commits is committed in there, and locks are waited for as between two processes
-    /// anywhere. [`Sandbox::settle`] sees no other process, so wait for it. One that outlives the test is refused by
+    /// anywhere. [`Sandbox::settle`] sees of another process its
+    /// statements on PostgreSQL and nothing else, so wait for it. One that outlives the test is refused by
     /// PostgreSQL with the test's name; on SQLite the file is gone, and what it still has open is nobody's.
     ///
     /// # Errors

@@ -12,8 +12,8 @@ const JOIN: &str = "a task that is never to end is an actor: name it, `#[owned_t
 
 impl Sandbox {
     /// Waits until the test has settled: every owned task, job, thread and message is done or waits for something, no
-    /// database call is in flight, and the test's runtime has nothing to do, so that what dependencies spawned counts, too.
-    /// At most 5 s.
+    /// database call is in flight, no request is, and the test's runtime has nothing to do, so that what dependencies spawned
+    /// counts, too. At most 5 s.
     ///
     /// Then whatever the test set off has happened, except what waits for time or for the outside world. No sleeping until
     /// the background has done its work:
@@ -32,8 +32,9 @@ impl Sandbox {
     /// The code that asks does not count, nor does the test's own body. A blocking job counts until it is done, unless it has a name,
     /// as actors do. A thread counts as waiting while it sleeps: in a lock, a channel or a timer, on a socket, for another
     /// program, for others' threads. Only Linux tells; elsewhere a thread counts as busy until it has ended. Of other
-    /// runtimes only owned work is seen, not what is on its way to it through a socket. A paused clock stands still
-    /// meanwhile.
+    /// runtimes only owned work is seen, not what is on its way to it through a socket. A request, to a server with
+    /// `SandboxLayer` or from a client with `TokenLayer`, counts until the head of its response is there; a body that streams
+    /// and an open WebSocket do not. A paused clock stands still meanwhile.
     ///
     /// # Errors
     ///

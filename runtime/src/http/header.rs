@@ -156,8 +156,8 @@ impl fmt::Display for Unreadable {
             ),
             Self::TooLong(header) => write!(
                 f,
-                "the header `{header}` is longer than {LONGEST} bytes, so no token is looked for in it\n\n  help: send the token in a \
-                 header of its own: `SandboxLayer::new().header(..)`"
+                "the header `{header}` is longer than {LONGEST} bytes, so no token is looked for in it\n\n  help: {}",
+                Shorter(header)
             ),
             Self::Several(one, other) if one == other => write!(
                 f,
@@ -182,6 +182,19 @@ impl fmt::Display for Shape<'_> {
             "the member is `heirloom=` and the token's 32 hexadecimal digits"
         } else {
             "the whole value is the token's 32 hexadecimal digits, `owner.token().to_string()`"
+        })
+    }
+}
+
+/// What to do about a header that is too long.
+struct Shorter<'a>(&'a HeaderName);
+
+impl fmt::Display for Shorter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if *self.0 == BAGGAGE {
+            "send less of it, or leave `.baggage()` out and the token in the other header"
+        } else {
+            "send the token in a header of its own: `SandboxLayer::new().header(..)`"
         })
     }
 }

@@ -19,8 +19,9 @@ use tower_layer::Layer;
 /// does to the client what it does without the layer, and its owner hears of it
 /// ([`Sandbox::take_panics`](crate::Sandbox::take_panics)).
 ///
-/// Refused are, in plain text: 400 a token that is malformed, and two different ones; 403 one that no owner of this process
-/// has, and one from another machine; 410 one whose test has ended, which is named.
+/// Refused are, in plain text: 400 a token that is malformed, two different ones, and a header of more than 8,192 bytes that may
+/// hold one; 403 one that no owner of this process has, and one from another machine; 410 one whose test has ended, which is
+/// named.
 ///
 /// ```
 /// # #[cfg(feature = "axum")] {
@@ -86,7 +87,8 @@ impl SandboxLayer {
         self
     }
 
-    /// The owner that the token in these headers names, as the layer itself looks it up; `None` without a token.
+    /// The owner that the token in these headers names, wherever this layer takes it from; `None` without a token. Neither the
+    /// peer nor [`SandboxLayer::owner_of_this_instance`] counts. There with the `sandbox` feature only.
     ///
     /// # Errors
     ///
@@ -113,7 +115,7 @@ impl<S> Layer<S> for SandboxLayer {
 
 /// The owner that the token in these headers' user agent names; `None` without a token. For servers that are not built on
 /// tower: run the handler's future as it, `future.owned_by(&owner)`. In other headers it is found by
-/// [`SandboxLayer::owner_of`].
+/// [`SandboxLayer::owner_of`]. There with the `sandbox` feature only.
 ///
 /// ```
 /// # use heirloom::{Sandbox, Test};

@@ -48,7 +48,7 @@ impl OwnerContext {
         Self(context::current().map(|owner| *owner.token()))
     }
 
-    /// The owner, found anew each time: `None` if nobody was captured.
+    /// The owner, found anew each time: `None` if nobody was captured. There with the `sandbox` feature only.
     ///
     /// # Errors
     ///
