@@ -11,7 +11,7 @@ use std::time::Duration;
 static REPO: Repo<Sqlite> = Repo::new();
 
 const ADA: &str = "ada@example.org";
-const SOON: Duration = Duration::from_millis(400);
+const SOON: Duration = Duration::from_secs(2);
 
 /// Uses the repo until its session has been taken away.
 async fn taken(repo: &Repo<Sqlite>) -> Error {

@@ -54,13 +54,9 @@ impl Facts {
         self.terms.sandbox.unwrap_or(true)
     }
 
-    fn limit(&self) -> Duration {
+    /// For how long it may be had, once it is open.
+    pub(super) fn limit(&self) -> Duration {
         self.terms.limit.unwrap_or(OWNERSHIP_TIMEOUT)
-    }
-
-    /// When it is taken away; never, if that is further off than time goes.
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        self.opened_by.since.checked_add(self.limit())
     }
 }
 

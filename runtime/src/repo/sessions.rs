@@ -13,7 +13,7 @@ use std::any::Any;
 use std::future::{Future, poll_fn};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What an owner holds: attached to it by this room.
 #[derive(Default)]
@@ -257,7 +257,8 @@ where
         let lease = open(Arc::clone(session)).await?;
         opening.done();
         let session = Arc::clone(session) as Arc<dyn AnySession>;
-        if let Some(deadline) = session.facts().deadline() {
+        // Never, if that is further off than time goes.
+        if let Some(deadline) = Instant::now().checked_add(session.facts().limit()) {
             alarm::at(deadline, Arc::downgrade(&session) as _);
         }
         Ok(lease)
