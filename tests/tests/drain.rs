@@ -16,7 +16,6 @@ mod silence;
 
 use golden::reads;
 use heirloom::{BoxError, Drain, Envelope, Sandbox, Test, owned, owned_fn, owned_task, sandboxed};
-use heirloom_tests::runtime;
 use sqlx::{Executor as _, PgPool, SqlitePool};
 use std::future::pending;
 use std::hint::spin_loop;
@@ -24,6 +23,7 @@ use std::panic::panic_any;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
+use tokio::runtime::Builder;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::yield_now;
 
@@ -212,19 +212,17 @@ fn a_thread_that_does_not_end() {
 #[test]
 fn a_task_on_another_runtime_that_heirloom_cannot_end() {
     // Spawned where nobody has annotated the spawn, so that the future is a part of somebody else's task.
-    let desk = runtime("front-desk");
+    let mut desk = Builder::new_multi_thread();
+    let desk = desk.worker_threads(1).build().expect("a runtime");
     reads("elsewhere", || {
         guest_is_welcomed().run(|_: Sandbox| async {
             desk.spawn(wait_for_a_letter());
-            // It is the test's from its first poll on.
-            let at_the_desk = || desk.metrics().num_alive_tasks() == 1;
-            while !at_the_desk() || heirloom::inspect().owners.is_empty() {
-                yield_now().await;
-            }
+            // It is the test's from its first poll on, which is before that of this one.
             desk.spawn(async {}).await?;
             Ok(())
         })
     });
+    desk.shutdown_background();
 }
 
 struct Invitation(&'static str);

@@ -44,7 +44,7 @@ fn a_holder_in_a_transaction_loses_it_and_its_owner_may_check_out_anew() {
             &[
                 "the session on repo `default` is gone",
                 "owner: `timeouts::holds`",
-                "because it was held for longer than its `ownership_timeout` of 400ms",
+                "because it was held for longer than its `ownership_timeout` of 2s",
                 &format!("at {}:{opened}:", file!()),
                 "help: find what hangs, or raise `ownership_timeout`",
             ],
@@ -76,7 +76,7 @@ fn a_long_statement_is_cut_short_and_told_why() {
             ours(&error),
             &[
                 "`timeouts::endless`",
-                "held for longer than its `ownership_timeout` of 400ms",
+                "held for longer than its `ownership_timeout` of 2s",
                 "used just then: by thread",
                 "caused by: error returned from database",
                 "interrupted",
@@ -101,7 +101,7 @@ fn whoever_waits_for_a_connection_is_told() {
                 says(
                     ours(&waiter),
                     &[
-                        "held for longer than its `ownership_timeout` of 400ms",
+                        "held for longer than its `ownership_timeout` of 2s",
                         "used just then: by thread",
                         &format!("{}:{asked_at}:", file!()),
                     ],
@@ -132,7 +132,7 @@ fn an_allowed_tasks_transaction_is_taken_too() {
                 assert!(not_committed);
                 says(
                     &error,
-                    &["`timeouts::allowed`", "`ownership_timeout` of 400ms"],
+                    &["`timeouts::allowed`", "`ownership_timeout` of 2s"],
                 );
                 Ok(())
             }),

@@ -45,7 +45,7 @@ async fn the_same_unique_key_names_both_tests_and_the_constraint(pool: PgPool) -
     .await;
     let (code, hint) = refused(
         &pool,
-        "SET lock_timeout = '900ms'; INSERT INTO guests VALUES (-2, 'same@locks')",
+        "SET lock_timeout = '4s'; INSERT INTO guests VALUES (-2, 'same@locks')",
     )
     .await;
     assert_eq!(code, "55P03");
@@ -72,7 +72,7 @@ async fn a_table_that_another_test_has_locked_is_named(pool: PgPool) -> sqlx::Re
     let owner = other("locks::table", "CREATE INDEX ON visits (day)").await;
     let (code, hint) = refused(
         &pool,
-        "SET lock_timeout = '900ms'; LOCK TABLE visits IN EXCLUSIVE MODE",
+        "SET lock_timeout = '4s'; LOCK TABLE visits IN EXCLUSIVE MODE",
     )
     .await;
     assert_eq!(code, "55P03");
@@ -135,7 +135,7 @@ async fn a_session_of_another_process_is_told_by_what_it_does(pool: PgPool) -> s
         .await?;
     let (_, hint) = refused(
         &pool,
-        "SET lock_timeout = '900ms'; INSERT INTO guests VALUES (-22, 'outside@locks')",
+        "SET lock_timeout = '4s'; INSERT INTO guests VALUES (-22, 'outside@locks')",
     )
     .await;
     says(

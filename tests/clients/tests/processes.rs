@@ -1,6 +1,6 @@
 //! Other processes as a test's own: a worker that the test starts is on the test's session, whatever it is written in.
 
-use heirloom::{Sandbox, Test, eventually, sandboxed};
+use heirloom::{Sandbox, Test, eventually_within, sandboxed};
 use heirloom_clients::MIGRATIONS;
 use heirloom_clients::worker::{Language, Worker};
 use sqlx::PgPool;
@@ -113,7 +113,7 @@ async fn is_running(sql: &str) {
     let server = PgPool::connect(&server).await.expect("it connects");
     let running =
         "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE query = $1 AND state = 'active')";
-    let running = eventually(async || {
+    let running = eventually_within(Duration::from_secs(60), async || {
         let asked = sqlx::query_scalar(running).bind(sql);
         asked
             .fetch_one(&server)

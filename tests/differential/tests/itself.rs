@@ -4,12 +4,11 @@
 
 mod support;
 
-use heirloom_differential::{Plan, run};
+use heirloom_differential::run;
 
 #[test]
 fn a_real_server_behaves_like_itself() {
-    let plan = Plan::from_environment().unwrap();
-    println!("HEIRLOOM_FUZZ_SEED={}", plan.seed);
+    let plan = support::plan();
     let report = support::with_databases("itself", |reference, candidate| async move {
         run(&reference, &candidate, &plan).await.unwrap()
     });

@@ -11,11 +11,11 @@ use std::time::Duration;
 #[test]
 fn one_connection_of_a_real_server_is_as_the_model_says() {
     let plan = SeveralPlan {
+        seed: support::plan().seed,
         parties: 1,
         steps: 1_000,
         ..SeveralPlan::default()
     };
-    println!("seed {}", plan.seed);
     let report = support::with_databases("alone", |server, _| async move {
         run_several(&server, &plan).await.unwrap()
     });

@@ -6,7 +6,7 @@ mod support;
 
 use heirloom::{Sandbox, Test, sandboxed};
 use heirloom_differential::{
-    Asked, Endpoint, Plan, SeveralPlan, check_barred, database, run, run_several,
+    Asked, Endpoint, SeveralPlan, check_barred, database, run, run_several,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
@@ -19,18 +19,10 @@ async fn candidate(sandbox: &Sandbox) -> Endpoint {
 /// What cannot be the same on connections that share a session: see the README's limits.
 const NOT_VIRTUAL: [&str; 4] = ["catalog", "custom", "hold", "pg_notify"];
 
-/// With no seed given, always the same: of ten runs of 6,000 statements one still finds one of the rare differences that
-/// `docs/postgres.md` lists.
-const SEED: u64 = 108;
-
 #[sandboxed]
 async fn one_connection_is_as_on_a_real_server(sandbox: Sandbox) {
-    let mut plan = Plan::from_environment().unwrap();
-    if std::env::var_os("HEIRLOOM_FUZZ_SEED").is_none() {
-        plan.seed = SEED;
-    }
+    let mut plan = support::plan();
     plan.without.extend(NOT_VIRTUAL.map(str::to_owned));
-    println!("HEIRLOOM_FUZZ_SEED={}", plan.seed);
     let server = support::server();
     let name = format!("heirloom-differential-real-{}", std::process::id());
     let reference = database::make(&server, &name).await.unwrap();
@@ -45,8 +37,10 @@ async fn one_connection_is_as_on_a_real_server(sandbox: Sandbox) {
 /// What the rules lose fails the test that lost it: that this is said, is looked for as well.
 #[test]
 fn several_connections_are_as_the_documented_rules_say() {
-    let plan = SeveralPlan::default();
-    println!("seed {}", plan.seed);
+    let plan = SeveralPlan {
+        seed: support::plan().seed,
+        ..SeveralPlan::default()
+    };
     let report = Arc::new(Mutex::new(None));
     let out = Arc::clone(&report);
     let ran = catch_unwind(AssertUnwindSafe(|| {

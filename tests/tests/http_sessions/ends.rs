@@ -113,14 +113,14 @@ async fn what_somebody_keeps_of_a_session_is_told_when_it_is_deleted() {
 async fn a_session_does_not_end_while_a_request_of_it_is_answered() {
     production().await;
     let app = server(routes());
-    let session = Session::wish(&app, r#"{"name": "slow", "timeout_ms": 100}"#).await;
+    let session = Session::wish(&app, r#"{"name": "slow", "timeout_ms": 1000}"#).await;
     let waiting = async {
         // Not asked by its token, which would be a use.
         let old_enough = || {
             let owners = heirloom::inspect().owners;
             let owner = owners.iter().find(|owner| owner.name == "slow");
             let ran = owner.expect("it does not end").ran;
-            let old = ran > Duration::from_secs(1);
+            let old = ran > Duration::from_secs(3);
             if old { Ok(()) } else { Err(format!("{ran:?}")) }
         };
         eventually(old_enough).await;

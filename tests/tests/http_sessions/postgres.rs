@@ -10,6 +10,7 @@ use heirloom_tests::MIGRATOR;
 use heirloom_tests::postgres::{connect, url};
 use sqlx::Postgres;
 use std::process::Command;
+use std::time::Duration;
 
 const ADA: &str = "INSERT INTO guests (id, email) VALUES (1, 'ada@example.org')";
 
@@ -108,7 +109,10 @@ async fn requests_without_a_token_use_the_applications_own_database() {
 async fn of_a_vanished_client_no_transaction_is_left_nor_of_a_server_that_stops() {
     static REPO: Repo<Postgres> = Repo::named("sessions_vanished").migrator(&MIGRATOR);
     let app = server(&REPO);
-    let rolled_back = || heirloom::eventually(|| all_is_rolled_back("sessions_vanished"));
+    // Longer than the longest session below.
+    let patience = Duration::from_secs(60);
+    let rolled_back =
+        || heirloom::eventually_within(patience, || all_is_rolled_back("sessions_vanished"));
     let sign_up = async |agent: &str| {
         let sign_up = request(Method::POST, "/ada", Some(agent), "");
         ask(&app, sign_up).await.0 == StatusCode::OK

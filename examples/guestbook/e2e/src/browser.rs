@@ -131,8 +131,14 @@ impl Browser {
     ///
     /// When there is none within fantoccini's 30 s.
     pub async fn text(&self, selector: &str) -> Result<String, CmdError> {
-        let found = self.wait().for_element(Locator::Css(selector)).await?;
-        found.text().await
+        loop {
+            let found = self.wait().for_element(Locator::Css(selector)).await?;
+            match found.text().await {
+                // The page was replaced in between.
+                Err(error) if error.is_stale_element_reference() => {}
+                text => return text,
+            }
+        }
     }
 
     /// Waits until an entry is in the list.
