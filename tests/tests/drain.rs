@@ -33,6 +33,11 @@ fn guest_is_welcomed() -> Test {
     Test::here("guestbook::guest_is_welcomed").drain_timeout(Duration::from_millis(200))
 }
 
+/// With RUST_BACKTRACE the message of a panic can take longer than that.
+fn guest_is_welcomed_with_time() -> Test {
+    guest_is_welcomed().drain_timeout(Duration::from_secs(60))
+}
+
 #[owned_task(name = "pricing")]
 async fn pricing(mut orders: UnboundedReceiver<u32>) {
     while let Some(order) = orders.recv().await {
@@ -43,7 +48,7 @@ async fn pricing(mut orders: UnboundedReceiver<u32>) {
 #[test]
 fn an_actor_that_panics() {
     reads("actor_panics", || {
-        guest_is_welcomed().run(|_: Sandbox| async {
+        guest_is_welcomed_with_time().run(|_: Sandbox| async {
             let (send, orders) = unbounded_channel();
             tokio::spawn(pricing(orders));
             send.send(7)?;
@@ -56,7 +61,7 @@ fn an_actor_that_panics() {
 #[test]
 fn several_tasks_that_panic() {
     reads("tasks_panic", || {
-        guest_is_welcomed().run(|_: Sandbox| async {
+        guest_is_welcomed_with_time().run(|_: Sandbox| async {
             for guest in ["Ada", "Grace"] {
                 let seat = tokio::spawn(owned(async move { panic!("no chair for {guest}") }));
                 assert!(seat.await.unwrap_err().is_panic());

@@ -198,6 +198,9 @@ pub(super) async fn home(config: &Config) -> Result<Upstream, ConnectError> {
     }
 }
 
+/// How often it is tried to have a database that somebody is in.
+const ROUNDS: u32 = 6;
+
 /// Takes a lock of the session, if nobody has it.
 async fn try_lock(home: &mut Upstream, name: &str) -> Result<bool, QueryError> {
     let sql = format!("SELECT pg_try_advisory_lock({})", name::lock(name));
@@ -211,14 +214,26 @@ async fn unlock(home: &mut Upstream, name: &str) -> Result<Rows, QueryError> {
 
 /// Drops a database with everybody in it, if it is there.
 async fn drop_by_force(home: &mut Upstream, database: &str) -> Result<Rows, QueryError> {
-    let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", ident(database));
-    home.simple(&sql).await
+    let sql = format!("DROP DATABASE IF EXISTS {}", ident(database));
+    let forced = format!("{sql} WITH (FORCE)");
+    for _ in 1..ROUNDS {
+        match home.simple(&forced).await {
+            // Somebody is in it whom only a superuser may end, as the server's own autovacuum: without force it ends that
+            // itself, and waits for others.
+            Err(error) if error.code() == Some("42501") => {}
+            other => return other,
+        }
+        match home.simple(&sql).await {
+            Err(error) if error.code() == Some("55006") => {}
+            other => return other,
+        }
+    }
+    home.simple(&forced).await
 }
 
 /// Runs a statement again while somebody is in a database that has to be empty. The server itself waits up to 5 s each
 /// time.
 async fn when_free(home: &mut Upstream, sql: &str) -> Result<Rows, QueryError> {
-    const ROUNDS: u32 = 6;
     for _ in 1..ROUNDS {
         match home.simple(sql).await {
             Err(error) if error.code() == Some("55006") => {}

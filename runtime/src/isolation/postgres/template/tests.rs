@@ -6,7 +6,8 @@ mod names;
 mod processes;
 
 use super::{
-    CloneDb, Clones, KEPT_UNUSED, PATIENCE, Purpose, Template, TemplateError, Wanted, ensure, tidy,
+    CloneDb, Clones, KEPT_UNUSED, PATIENCE, Purpose, Template, TemplateError, Wanted,
+    drop_by_force, ensure, tidy,
 };
 use crate::isolation::postgres::config::Config;
 use crate::isolation::postgres::upstream::Upstream;

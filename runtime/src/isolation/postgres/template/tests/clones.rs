@@ -51,6 +51,24 @@ async fn clones_are_alike_and_apart() {
     assert!(names.iter().all(|name| !left.contains(name)), "{left:?}");
 }
 
+/// A superuser, as the server's own autovacuum, cannot be ended by others.
+#[tokio::test]
+async fn a_database_with_somebody_in_it_who_cannot_be_ended_is_dropped_once_they_leave() {
+    let mut home = Upstream::connect(&app("postgres")).await.unwrap();
+    home.simple("CREATE DATABASE left_late").await.unwrap();
+    let inside = server().unix("postgres", "left_late");
+    let inside = Upstream::connect(&inside).await.unwrap();
+    let dropping = tokio::spawn(async move { drop_by_force(&mut home, "left_late").await });
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE query = 'DROP DATABASE IF EXISTS \"left_late\"'";
+    let mut admin = admin().await;
+    while admin.simple(waits).await.unwrap().first() != Some("1") {
+        tokio::task::yield_now().await;
+    }
+    inside.close().await;
+    dropping.await.unwrap().unwrap();
+    assert!(databases("left_late").await.is_empty());
+}
+
 #[tokio::test]
 async fn a_kept_clone_stays_for_a_week() {
     let (_suite, config, source) = source("kept").await;
