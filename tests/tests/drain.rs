@@ -34,6 +34,7 @@ fn guest_is_welcomed() -> Test {
 }
 
 /// With RUST_BACKTRACE the message of a panic can take longer than that.
+#[track_caller]
 fn guest_is_welcomed_with_time() -> Test {
     guest_is_welcomed().drain_timeout(Duration::from_secs(60))
 }
