@@ -92,7 +92,7 @@ async fn written() -> sqlx::Result<i64> {
 async fn is_written(letters: i64) -> Result<(), Error> {
     let is_written = async || written().await.is_ok_and(|written| written == letters);
     // The one worker has the jobs of all tests before it.
-    eventually_within(Duration::from_secs(60), is_written).await
+    eventually_within(Duration::from_mins(1), is_written).await
 }
 
 #[sandboxed(migrations = "migrations/sqlite")]

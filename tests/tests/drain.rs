@@ -33,10 +33,10 @@ fn guest_is_welcomed() -> Test {
     Test::here("guestbook::guest_is_welcomed").drain_timeout(Duration::from_millis(200))
 }
 
-/// With RUST_BACKTRACE the message of a panic can take longer than that.
+/// With `RUST_BACKTRACE` the message of a panic can take longer than that.
 #[track_caller]
 fn guest_is_welcomed_with_time() -> Test {
-    guest_is_welcomed().drain_timeout(Duration::from_secs(60))
+    guest_is_welcomed().drain_timeout(Duration::from_mins(1))
 }
 
 #[owned_task(name = "pricing")]

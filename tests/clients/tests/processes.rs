@@ -113,7 +113,7 @@ async fn is_running(sql: &str) {
     let server = PgPool::connect(&server).await.expect("it connects");
     let running =
         "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE query = $1 AND state = 'active')";
-    let running = eventually_within(Duration::from_secs(60), async || {
+    let running = eventually_within(Duration::from_mins(1), async || {
         let asked = sqlx::query_scalar(running).bind(sql);
         asked
             .fetch_one(&server)

@@ -110,7 +110,7 @@ async fn of_a_vanished_client_no_transaction_is_left_nor_of_a_server_that_stops(
     static REPO: Repo<Postgres> = Repo::named("sessions_vanished").migrator(&MIGRATOR);
     let app = server(&REPO);
     // Longer than the longest session below.
-    let patience = Duration::from_secs(60);
+    let patience = Duration::from_mins(1);
     let rolled_back =
         || heirloom::eventually_within(patience, || all_is_rolled_back("sessions_vanished"));
     let sign_up = async |agent: &str| {
