@@ -299,46 +299,6 @@ async fn a_pipeline_that_is_never_read_until_all_of_it_is_sent(pool: PgPool) -> 
     all_is_well(&pool).await
 }
 
-#[sandboxed]
-async fn a_cancelled_statement_is_the_only_one_that_ends(pool: PgPool) -> sqlx::Result<()> {
-    add(&pool, 1).await?;
-    for _ in 0..30 {
-        let (raw, key) = aside(&pool, Raw::enter).await;
-        let mut raw = raw;
-        // Its statement may be over, or not begun; another's goes on.
-        let ends = aside(&pool, move |options| {
-            raw.send(&query("SELECT pg_sleep(0.002)"));
-            Raw::open(options).send(&cancel(&key));
-            let ends = heirloom_tests::postgres::raw::texts(&raw.until_ready());
-            (ends.join("\n"), raw.query("SELECT 7"))
-        });
-        let other = async {
-            for _ in 0..20 {
-                assert_eq!(ids(&pool).await.expect("rows"), [1]);
-            }
-        };
-        let ((ends, after), ()) = tokio::join!(ends, other);
-        assert!(
-            ends.contains("SELECT 1") || ends.contains("57014"),
-            "{ends}"
-        );
-        assert!(after.contains("SELECT 1"), "{after}");
-    }
-    all_is_well(&pool).await
-}
-
-#[sandboxed]
-async fn queries_that_are_given_up_harm_no_others(pool: PgPool) -> sqlx::Result<()> {
-    add(&pool, 1).await?;
-    for round in 0..60_u64 {
-        let (pool, patience) = (pool.clone(), std::time::Duration::from_micros(round * 100));
-        let slow = sqlx::query("SELECT pg_sleep(0.003)").execute(&pool);
-        drop(tokio::time::timeout(patience, slow).await);
-        assert_eq!(ids(&pool).await?, [1], "round {round}");
-    }
-    all_is_well(&pool).await
-}
-
 #[test]
 fn a_session_that_the_server_ends_is_named_for_the_rest_of_the_test() {
     let text = failure_of(|| {

@@ -223,10 +223,7 @@ impl Hub {
     /// Ends it: whoever is connected is told why, and what runs is cancelled. Does not wait.
     pub(crate) fn revoke(&self, why: &str) {
         self.shared.end(why);
-        // The session may be the next owner's by the time a request to cancel gets to the server.
-        if self.shared.is_somebodys_turn() {
-            self.shared.cancel();
-        }
+        self.shared.cancels.request();
     }
 
     /// Ends it and waits for the session, whose last statement is cancelled after a moment.
@@ -238,7 +235,7 @@ impl Hub {
         if core.is_none() && !self.handed_over.load(Ordering::Acquire) {
             core = self.shared.wait_for_core(FINISH).await;
             if core.is_none() {
-                self.shared.cancel();
+                self.shared.cancels.request();
                 core = self.shared.wait_for_core(patience).await;
             }
         }
@@ -304,11 +301,6 @@ impl Shared {
         ));
     }
 
-    /// Stops what the session is doing, if it is doing anything.
-    fn cancel(&self) {
-        self.cancels.send();
-    }
-
     /// Whoever had the session was dropped with it in hand, in the middle of something.
     fn interrupted(&self) {
         let owner = &self.owner;
@@ -334,10 +326,8 @@ impl Shared {
         let clients = lock(&self.clients);
         let mut all = clients.iter();
         let asked = all.find(|(_, mailbox)| mailbox.secret == *secret);
-        if let Some((&id, _)) = asked
-            && self.is_turn_of(id)
-        {
-            self.cancel();
+        if let Some((&id, _)) = asked {
+            self.cancel_turn_of(id);
         }
     }
 

@@ -71,6 +71,8 @@ pub(super) struct Batch<'a> {
     pipeline: bool,
     /// Whether settings are on their way that the connection has to be told.
     unsettled: bool,
+    /// Whether somebody asked for its end.
+    stopped: bool,
     /// Whether the client has hung up.
     gone: bool,
     /// Whether it does not read what it asked for.
@@ -85,6 +87,8 @@ pub(super) struct Batch<'a> {
     executing: bool,
     /// The portal that is being run.
     running: Option<Box<[u8]>>,
+    /// Whether the server was asked something that the client knows nothing of.
+    asking: bool,
     /// A frame that was read too early.
     early: Option<Frame>,
     /// What says that a statement was done, as long as constraints may have something against it.
@@ -132,6 +136,7 @@ impl<'a> Batch<'a> {
             locals: Vec::new(),
             pipeline: false,
             unsettled: false,
+            stopped: false,
             gone: false,
             overflowing: false,
             steps: VecDeque::new(),
@@ -139,6 +144,7 @@ impl<'a> Batch<'a> {
             shift: None,
             running: None,
             executing: false,
+            asking: false,
             early: None,
             held: None,
             holding: false,
@@ -371,40 +377,47 @@ impl<'a> Batch<'a> {
         }
         loop {
             if let Some(frame) = self.core.session.take()? {
-                if frame.view().tag() == b'Z' {
-                    // What was to be stopped is done: what is sent next is not to be.
-                    self.shared.cancels.over().await;
-                }
                 return Ok(frame);
             }
             if self.client.out.len() > CHUNK {
                 self.client.send_now();
                 self.watch_unread();
             }
-            let session = &mut self.core.session;
-            if self.gone {
-                // One that came before the statement did has stopped nothing.
-                match background::timeout(AGAIN, session.fill()).await {
-                    Ok(filled) => filled?,
-                    Err(_) => self.shared.cancel(),
-                }
-                continue;
-            }
-            if let Some(filled) = client::unless_gone(self.client, |cx| session.poll_fill(cx)).await
-            {
-                filled?;
-            } else {
-                // Nobody waits for it any more. What it has done so far is undone with its failure, or it was done.
-                self.gone = true;
-                self.shared.cancel();
-            }
+            self.fill().await?;
         }
+    }
+
+    /// Waits for more from the server, or until the client hangs up. Only meanwhile what runs may be stopped.
+    async fn fill(&mut self) -> Result<(), Lost> {
+        let (cancels, session) = (&self.shared.cancels, &mut self.core.session);
+        let is_clients = !self.asking && !session.owes_us();
+        let running = is_clients.then(|| cancels.while_running());
+        self.stopped |= running.as_ref().is_some_and(|running| running.is_stopped);
+        if self.gone || self.stopped {
+            // A request that came before the statement did has stopped nothing.
+            match background::timeout(AGAIN, session.fill()).await {
+                Ok(filled) => filled?,
+                Err(_) => cancels.request(),
+            }
+        } else if let Some(filled) =
+            client::unless_gone(self.client, |cx| session.poll_fill(cx)).await
+        {
+            filled?;
+        } else {
+            // Nobody waits for it any more. What it has done so far is undone with its failure, or it was done.
+            self.gone = true;
+            cancels.request();
+        }
+        drop(running);
+        // What is sent next is not to be stopped.
+        cancels.over().await;
+        Ok(())
     }
 
     fn watch_unread(&mut self) {
         if self.client.out.len() > UNREAD && !self.overflowing {
             self.overflowing = true;
-            self.shared.cancel();
+            self.shared.cancels.request();
         }
     }
 }

@@ -70,6 +70,8 @@ struct Waiter {
     client: ClientId,
     /// The epoch that it has waited out.
     patient: Option<u64>,
+    /// What it waits to do is to be stopped.
+    cancelled: bool,
     wake: Arc<Notify>,
 }
 
@@ -156,7 +158,7 @@ impl Shared {
         grace: Grace,
     ) -> Result<Turn, Closed> {
         let place = match self.take_or_join(client)? {
-            Ok(core) => return Turn::begin(self, client, core).await,
+            Ok(core) => return Turn::begin(self, client, core),
             Err(place) => place,
         };
         loop {
@@ -165,12 +167,16 @@ impl Shared {
                 if schedule.closed {
                     return Err(Closed);
                 }
-                let patient = place.patient(&schedule);
+                let (patient, cancelled) = place.waiter(&schedule);
                 let blocked = schedule.core.is_some().then_some(schedule.epoch);
-                (schedule.take(client, patient), blocked)
+                let core = schedule.take(client, patient);
+                if core.is_some() {
+                    self.cancels.begin(cancelled);
+                }
+                (core, blocked)
             };
             match (core, blocked) {
-                (Some(core), _) => return Turn::begin(self, client, core).await,
+                (Some(core), _) => return Turn::begin(self, client, core),
                 // Another's transaction is open, and at rest.
                 (None, Some(epoch)) => place.wait_out(epoch, grace).await,
                 (None, None) => place.wake.notified().await,
@@ -189,7 +195,10 @@ impl Shared {
         }
         let first = schedule.waiting.is_empty();
         match first.then(|| schedule.take(client, None)).flatten() {
-            Some(core) => Ok(Ok(core)),
+            Some(core) => {
+                self.cancels.begin(false);
+                Ok(Ok(core))
+            }
             None => Ok(Err(Place::join(self, &mut schedule, client))),
         }
     }
@@ -206,14 +215,17 @@ impl Shared {
         })
     }
 
-    /// Whether it is this client's turn now.
-    pub(super) fn is_turn_of(&self, client: ClientId) -> bool {
-        self.schedule().holder == Some(client)
-    }
-
-    /// Whether it is anybody's.
-    pub(super) fn is_somebodys_turn(&self) -> bool {
-        self.schedule().holder.is_some()
+    /// Stops what the session is doing if it is this client's turn, or what the client waits to do.
+    pub(super) fn cancel_turn_of(&self, client: ClientId) {
+        let mut schedule = self.schedule();
+        // Not to become another's in between.
+        if schedule.holder == Some(client) {
+            self.cancels.request();
+        }
+        let mut waiting = schedule.waiting.iter_mut();
+        if let Some(one) = waiting.find(|one| one.client == client) {
+            one.cancelled = true;
+        }
     }
 
     /// Nobody gets the session any more.
@@ -271,6 +283,7 @@ impl Place {
             ticket,
             client,
             patient: None,
+            cancelled: false,
             wake: Arc::clone(&wake),
         });
         Self {
@@ -280,9 +293,11 @@ impl Place {
         }
     }
 
-    fn patient(&self, schedule: &Schedule) -> Option<u64> {
+    /// The epoch that it has waited out, and whether what it waits to do is to be stopped.
+    fn waiter(&self, schedule: &Schedule) -> (Option<u64>, bool) {
         let mut waiting = schedule.waiting.iter();
-        waiting.find(|one| one.ticket == self.ticket)?.patient
+        let own = waiting.find(|one| one.ticket == self.ticket);
+        own.map_or((None, false), |own| (own.patient, own.cancelled))
     }
 
     /// Waits until the transaction on top has been idle for long enough, or something else has happened.
@@ -317,11 +332,7 @@ impl Drop for Place {
 }
 
 impl Turn {
-    async fn begin(
-        shared: &Arc<Shared>,
-        client: ClientId,
-        core: Box<Core>,
-    ) -> Result<Self, Closed> {
+    fn begin(shared: &Arc<Shared>, client: ClientId, core: Box<Core>) -> Result<Self, Closed> {
         let mut turn = Self {
             core: Some(core),
             shared: Arc::clone(shared),
@@ -329,8 +340,6 @@ impl Turn {
             // Nothing has begun.
             ended: true,
         };
-        // One that is on its way was for somebody else's statement.
-        shared.cancels.over().await;
         if !turn.session.is_home() {
             let core = turn.core.take().map(|core| core.rehome());
             match core.transpose() {

@@ -145,6 +145,10 @@ impl Link {
         self.unanswered == own.count()
     }
 
+    pub(super) fn owes_us(&self) -> bool {
+        !self.internal.is_empty()
+    }
+
     pub(super) fn is_failed(&self) -> bool {
         self.status == Status::Failed && self.internal.is_empty()
     }
@@ -384,6 +388,15 @@ impl Link {
 
     /// Writes what is left and reads until nothing is outstanding: what somebody was sent and did not wait for.
     pub(super) async fn drain(&mut self) -> Result<(), Lost> {
+        self.wind_up();
+        while self.skip()? {
+            poll_fn(|cx| self.poll_fill(cx)).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends what was begun, so that everything is going to be answered.
+    pub(super) fn wind_up(&mut self) {
         if self.copying {
             self.copy_fail("the test has ended");
         }
@@ -391,12 +404,11 @@ impl Link {
         if self.unsynced || self.internal.iter().any(is_own) {
             self.sync();
         }
-        while self.unanswered > 0 {
-            while self.take()?.is_some() {}
-            if self.unanswered > 0 {
-                poll_fn(|cx| self.poll_fill(cx)).await?;
-            }
-        }
-        Ok(())
+    }
+
+    /// Reads what is here for nobody; whether more is to come.
+    pub(super) fn skip(&mut self) -> Result<bool, Lost> {
+        while self.unanswered > 0 && self.take()?.is_some() {}
+        Ok(self.unanswered > 0)
     }
 }

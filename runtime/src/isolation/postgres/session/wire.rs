@@ -13,13 +13,15 @@ pub(super) const PREPARED: [(&str, &str); 2] = [
     ("heirloom_savepoint", "SAVEPOINT heirloom_g"),
 ];
 
-/// Their Bind and Execute.
+/// Their Bind and Execute. The Flush is for whoever wants to stop the statement behind them: it has begun when these are
+/// answered.
 static RENEW: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let mut frames = BytesMut::new();
     for (name, _) in PREPARED {
         to_server::bind(&mut frames, "", name, to_server::NO_VALUES);
         to_server::execute(&mut frames, "", 0);
     }
+    to_server::flush(&mut frames);
     frames.to_vec()
 });
 
@@ -114,6 +116,16 @@ impl Session {
         self.link.send_now();
     }
 
+    /// Ends what was begun, so that everything is going to be answered.
+    pub(crate) fn wind_up(&mut self) {
+        self.link.wind_up();
+    }
+
+    /// Reads what is here for nobody; whether more is to come.
+    pub(crate) fn skip(&mut self) -> Result<bool, Lost> {
+        self.link.skip()
+    }
+
     /// Writes what is left and reads until nothing is outstanding.
     pub(crate) async fn drain(&mut self) -> Result<(), Lost> {
         self.link.drain().await
@@ -122,6 +134,11 @@ impl Session {
     /// Whether its transaction has failed, and nothing is on its way that makes it good.
     pub(crate) fn is_failed(&self) -> bool {
         self.link.is_failed()
+    }
+
+    /// Whether something of our own is outstanding, which is answered before what others asked for.
+    pub(crate) fn owes_us(&self) -> bool {
+        self.link.owes_us()
     }
 
     /// Whether nothing that was asked for is outstanding.

@@ -34,6 +34,8 @@ impl Batch<'_> {
             let full = session.backlog() > AHEAD;
             let client = &mut *self.client;
             let line = Arc::clone(&client.line);
+            let cancels = &self.shared.cancels;
+            let running = cancels.while_running();
             let event = poll_fn(|cx| {
                 let mut at = line.at();
                 at.becomes(State::Working);
@@ -50,7 +52,10 @@ impl Batch<'_> {
                 }
                 said.map(Event::Said)
             });
-            let said = match event.await {
+            let event = event.await;
+            drop(running);
+            cancels.over().await;
+            let said = match event {
                 Event::Filled(filled) => {
                     filled?;
                     continue;

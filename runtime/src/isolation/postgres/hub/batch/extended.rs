@@ -5,7 +5,6 @@ mod portals;
 
 use super::step::{Step, Undo, What};
 use super::{Batch, Lost, Names};
-use crate::isolation::postgres::background;
 use crate::isolation::postgres::frame::{
     Client as Said, Frame, Oids, Server, Target, to_client, to_server,
 };
@@ -88,24 +87,26 @@ impl Batch<'_> {
         if self.failed {
             self.client.flush().await?;
         }
-        if flushed {
-            return self.client.next().await;
+        let frame = if flushed {
+            self.client.next().await
+        } else {
+            self.client.frame().await
+        };
+        if self.steps.is_empty() {
+            // Nothing ran meanwhile.
+            self.shared.cancels.begin(false);
         }
-        self.client.frame().await
+        frame
     }
 
     /// The client left in the middle.
     async fn abandon(&mut self) -> Result<(), Lost> {
         self.gone = true;
         // What still runs is stopped, as often as it takes.
-        loop {
-            let drained = self.core.session.drain();
-            match background::timeout(super::AGAIN, drained).await {
-                Ok(drained) => break drained?,
-                Err(_) => self.shared.cancel(),
-            }
+        self.core.session.wind_up();
+        while self.core.session.skip()? {
+            self.fill().await?;
         }
-        self.shared.cancels.over().await;
         self.steps.clear();
         self.failed = true;
         // Behind a COMMIT there may be some that no rollback ends.

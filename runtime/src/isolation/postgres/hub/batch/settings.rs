@@ -107,12 +107,16 @@ impl Batch<'_> {
     /// Rows of one column that the server can always tell.
     pub(super) async fn ask(&mut self, sql: &[u8]) -> Result<Vec<Vec<u8>>, Lost> {
         self.core.session.query(sql);
+        self.asking = true;
         let mut rows = Vec::new();
         loop {
             let frame = self.next().await?;
             let view = frame.view();
             match view.tag() {
-                b'Z' => return Ok(rows),
+                b'Z' => {
+                    self.asking = false;
+                    return Ok(rows);
+                }
                 // One column: its count, its length, its text.
                 b'D' => rows.extend(view.body().get(6..).map(<[u8]>::to_vec)),
                 b'E' => {
