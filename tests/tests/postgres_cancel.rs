@@ -147,19 +147,50 @@ async fn whenever_a_statement_is_stopped_all_others_are_kept(pool: PgPool) -> sq
 async fn a_statement_that_waits_for_its_turn_is_stopped_as_well(pool: PgPool) -> sqlx::Result<()> {
     let table = Table("waiting");
     table.create(&pool).await?;
-    let ((mut first, _), (mut second, key)) =
-        aside(&pool, |options| (Raw::enter(options), Raw::enter(options))).await;
-    // This thread's runtime serves them, so all of it is there at once. One of them has to wait for the other.
-    first.send(&query("SELECT pg_sleep(0.2)"));
-    second.send(&query("SELECT pg_sleep(3600)"));
-    Raw::open(&pool.connect_options()).send(&cancel(&key));
-    let (first, second) = aside(&pool, move |_| {
-        let second = texts(&second.until_ready()).join("\n");
-        (texts(&first.until_ready()).join("\n"), second)
+    let endless = "SELECT pg_sleep(3600)";
+    let synced = [extended(endless), frame(b'S', b"")].concat();
+    for endless in [query(endless), synced] {
+        let ((mut first, _), (mut second, key)) =
+            aside(&pool, |options| (Raw::enter(options), Raw::enter(options))).await;
+        // This thread's runtime serves them, so all of it is there at once. One of them has to wait for the other.
+        first.send(&query("SELECT pg_sleep(0.2)"));
+        second.send(&endless);
+        Raw::open(&pool.connect_options()).send(&cancel(&key));
+        let (first, second) = aside(&pool, move |_| {
+            let second = texts(&second.until_ready()).join("\n");
+            (texts(&first.until_ready()).join("\n"), second)
+        })
+        .await;
+        assert!(first.contains("SELECT 1"), "{first}");
+        assert!(second.contains(OVER), "{second}");
+    }
+    assert_eq!(table.rows(&pool).await?, 1);
+    Ok(())
+}
+
+#[sandboxed]
+async fn a_request_that_comes_when_nothing_runs_stops_nothing(pool: PgPool) -> sqlx::Result<()> {
+    let table = Table("idle");
+    table.create(&pool).await?;
+    let (within, after) = aside(&pool, |options| {
+        let (mut raw, key) = Raw::enter(options);
+        let ask = || {
+            let mut asks = Raw::open(options);
+            asks.send(&cancel(&key));
+            assert!(asks.hear().is_none(), "nothing is answered");
+        };
+        // It has seen all that it asked for, and goes on with the same batch.
+        raw.send(&[extended("SELECT 1"), frame(b'H', b"")].concat());
+        raw.until(b'C');
+        ask();
+        raw.send(&[extended("SELECT pg_sleep(0.3)"), frame(b'S', b"")].concat());
+        let within = texts(&raw.until_ready()).join("\n");
+        ask();
+        (within, raw.query("SELECT pg_sleep(0.3)"))
     })
     .await;
-    assert!(first.contains("SELECT 1"), "{first}");
-    assert!(second.contains(OVER), "{second}");
+    assert!(within.contains("SELECT 1"), "{within}");
+    assert!(after.contains("SELECT 1"), "{after}");
     assert_eq!(table.rows(&pool).await?, 1);
     Ok(())
 }

@@ -12,6 +12,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+/// They make the same schema, in the same database: one would wait for the other's end, and for no longer than the limit
+/// of a lock.
+static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 async fn candidate(sandbox: &Sandbox) -> Endpoint {
     Endpoint::from_url(&sandbox.database_url().await.unwrap()).unwrap()
 }
@@ -21,6 +25,7 @@ const NOT_VIRTUAL: [&str; 4] = ["catalog", "custom", "hold", "pg_notify"];
 
 #[sandboxed]
 async fn one_connection_is_as_on_a_real_server(sandbox: Sandbox) {
+    let _alone = ONE_AT_A_TIME.lock().await;
     let mut plan = support::plan();
     plan.without.extend(NOT_VIRTUAL.map(str::to_owned));
     let server = support::server();
@@ -45,6 +50,7 @@ fn several_connections_are_as_the_documented_rules_say() {
     let out = Arc::clone(&report);
     let ran = catch_unwind(AssertUnwindSafe(|| {
         Test::here("several").run(|sandbox: Sandbox| async move {
+            let _alone = ONE_AT_A_TIME.lock().await;
             let done = run_several(&candidate(&sandbox).await, &plan).await;
             *out.lock().unwrap() = Some(done.unwrap());
             Ok(())
@@ -66,6 +72,7 @@ fn several_connections_are_as_the_documented_rules_say() {
 
 #[sandboxed]
 async fn what_cannot_be_in_a_transaction_is_refused(sandbox: Sandbox) {
+    let _alone = ONE_AT_A_TIME.lock().await;
     let patience = Duration::from_secs(30);
     let wrong = check_barred(&candidate(&sandbox).await, Asked::Everywhere, patience)
         .await

@@ -301,6 +301,14 @@ impl Shared {
         ));
     }
 
+    /// Waits until no request to cancel is on its way: what is sent next is not to be stopped.
+    async fn cancels_over(&self) {
+        if self.cancels.is_pending() {
+            let _hold = self.clock.as_ref().map(Clock::hold);
+            self.cancels.over().await;
+        }
+    }
+
     /// Whoever had the session was dropped with it in hand, in the middle of something.
     fn interrupted(&self) {
         let owner = &self.owner;

@@ -19,6 +19,7 @@ mod transaction;
 pub(super) use extended::Ended;
 pub(super) use report::ADVICE;
 
+use super::cancels::AGAIN;
 use super::client::Client;
 use super::core::Core;
 use super::mailbox::Notification;
@@ -31,14 +32,10 @@ use crate::isolation::postgres::sql::{Kind, Modes};
 use crate::isolation::postgres::stack::{Before, Guard, Savepoint};
 use bytes::BytesMut;
 use std::collections::VecDeque;
-use std::time::Duration;
 use step::Step;
 
 /// How much may be waiting for a client that does not read, in bytes. Then its statement is stopped.
 const UNREAD: usize = 256 * 1024 * 1024;
-
-/// When to stop a statement again that nobody waits for.
-const AGAIN: Duration = Duration::from_millis(100);
 
 /// From here on it is tried to send before the answer is complete.
 const CHUNK: usize = 32 * 1024;
@@ -71,8 +68,6 @@ pub(super) struct Batch<'a> {
     pipeline: bool,
     /// Whether settings are on their way that the connection has to be told.
     unsettled: bool,
-    /// Whether somebody asked for its end.
-    stopped: bool,
     /// Whether the client has hung up.
     gone: bool,
     /// Whether it does not read what it asked for.
@@ -136,7 +131,6 @@ impl<'a> Batch<'a> {
             locals: Vec::new(),
             pipeline: false,
             unsettled: false,
-            stopped: false,
             gone: false,
             overflowing: false,
             steps: VecDeque::new(),
@@ -390,11 +384,11 @@ impl<'a> Batch<'a> {
     /// Waits for more from the server, or until the client hangs up. Only meanwhile what runs may be stopped.
     async fn fill(&mut self) -> Result<(), Lost> {
         let (cancels, session) = (&self.shared.cancels, &mut self.core.session);
+        // A request is not to be there before what it is to stop.
+        session.send_now();
         let is_clients = !self.asking && !session.owes_us();
         let running = is_clients.then(|| cancels.while_running());
-        self.stopped |= running.as_ref().is_some_and(|running| running.is_stopped);
-        if self.gone || self.stopped {
-            // A request that came before the statement did has stopped nothing.
+        if self.gone || cancels.is_wanted() {
             match background::timeout(AGAIN, session.fill()).await {
                 Ok(filled) => filled?,
                 Err(_) => cancels.request(),
@@ -409,8 +403,7 @@ impl<'a> Batch<'a> {
             cancels.request();
         }
         drop(running);
-        // What is sent next is not to be stopped.
-        cancels.over().await;
+        self.shared.cancels_over().await;
         Ok(())
     }
 

@@ -6,7 +6,11 @@ use crate::isolation::postgres::background;
 use crate::isolation::postgres::upstream::Canceller;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::sync::Notify;
+
+/// When to stop a statement again that has not ended: a request that came before the statement did has stopped nothing.
+pub(super) const AGAIN: Duration = Duration::from_millis(100);
 
 /// Of one session.
 #[derive(Debug)]
@@ -23,20 +27,18 @@ struct Sent {
 
 #[derive(Debug, Default)]
 struct State {
-    /// How many are on their way.
-    pending: usize,
     /// Whether a client's statement runs, as far as is known, and nothing else is going to be sent.
     is_running: bool,
-    /// Whether one was asked for while nothing ran that may be stopped: it is for what runs next in the same turn.
+    /// Whether what whoever's turn it is does is to be stopped.
     is_wanted: bool,
+    /// Whether one is on its way.
+    is_pending: bool,
+    /// When one was sent for that.
+    last: Option<Instant>,
 }
 
 /// A client's statement runs, until this is dropped.
-pub(super) struct Running<'a> {
-    cancels: &'a Cancels,
-    /// Whether its end was asked for before. It may not have begun yet when the request gets there, which is lost then.
-    pub(super) is_stopped: bool,
-}
+pub(super) struct Running<'a>(&'a Cancels);
 
 impl Cancels {
     pub(super) fn of(canceller: Canceller) -> Self {
@@ -46,14 +48,17 @@ impl Cancels {
         }
     }
 
+    /// Something else is next, which is to be stopped or not; what was asked for before was about what was before it.
+    pub(super) fn begin(&self, is_wanted: bool) {
+        let mut state = self.sent.state();
+        (state.is_wanted, state.last) = (is_wanted, None);
+    }
+
     /// Asks the server to stop the client's statement whose turn it is, as soon as that runs. Does not wait.
     pub(super) fn request(&self) {
         let mut state = self.sent.state();
-        if state.is_running {
-            self.send(&mut state);
-        } else {
-            state.is_wanted = true;
-        }
+        state.is_wanted = true;
+        self.send_if_due(&mut state);
     }
 
     /// A client's statement runs from here on: it may be stopped until this is dropped. Then [`Cancels::over`] is to be
@@ -61,30 +66,34 @@ impl Cancels {
     pub(super) fn while_running(&self) -> Running<'_> {
         let mut state = self.sent.state();
         state.is_running = true;
-        let is_stopped = std::mem::take(&mut state.is_wanted);
-        if is_stopped {
-            self.send(&mut state);
-        }
-        Running {
-            cancels: self,
-            is_stopped,
-        }
+        self.send_if_due(&mut state);
+        Running(self)
     }
 
-    /// Another statement is next, which is to be stopped or not; what was asked for before was about the one before it.
-    pub(super) fn begin(&self, is_wanted: bool) {
-        self.sent.state().is_wanted = is_wanted;
+    /// Whether what runs is to be stopped: then [`Cancels::request`] is to be said again every now and then.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.sent.state().is_wanted
     }
 
-    fn send(&self, state: &mut State) {
-        state.pending += 1;
+    /// At most one at a time, whoever asks how often.
+    fn send_if_due(&self, state: &mut State) {
+        let is_due = state.last.is_none_or(|last| last.elapsed() >= AGAIN);
+        if !(state.is_running && state.is_wanted && is_due) || state.is_pending {
+            return;
+        }
+        (state.is_pending, state.last) = (true, Some(Instant::now()));
         let (canceller, sent) = (self.canceller.clone(), Arc::clone(&self.sent));
         background::spawn(async move {
-            // Nothing can be done about it, and whoever waits for the statement goes on waiting.
+            // Nothing can be done about it, and it is tried again.
             canceller.cancel().await.ok();
-            sent.state().pending -= 1;
+            sent.state().is_pending = false;
             sent.arrived.notify_waiters();
         });
+    }
+
+    /// Whether one is on its way.
+    pub(super) fn is_pending(&self) -> bool {
+        self.sent.state().is_pending
     }
 
     /// Waits until none is on its way.
@@ -92,7 +101,7 @@ impl Cancels {
         loop {
             let mut arrived = pin!(self.sent.arrived.notified());
             arrived.as_mut().enable();
-            if self.sent.state().pending == 0 {
+            if !self.is_pending() {
                 return;
             }
             arrived.await;
@@ -108,6 +117,6 @@ impl Sent {
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.cancels.sent.state().is_running = false;
+        self.0.sent.state().is_running = false;
     }
 }

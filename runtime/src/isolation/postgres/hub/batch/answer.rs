@@ -69,7 +69,7 @@ impl Batch<'_> {
                 }
             }
             b'N' => self.skipped |= is_skipped(view),
-            b'D' | b'd' if self.overflowing || self.gone => return,
+            b'D' | b'd' if self.gone => return,
             _ => {}
         }
         self.out().extend_from_slice(view.bytes());

@@ -34,8 +34,7 @@ impl Batch<'_> {
             let full = session.backlog() > AHEAD;
             let client = &mut *self.client;
             let line = Arc::clone(&client.line);
-            let cancels = &self.shared.cancels;
-            let running = cancels.while_running();
+            let running = self.shared.cancels.while_running();
             let event = poll_fn(|cx| {
                 let mut at = line.at();
                 at.becomes(State::Working);
@@ -54,7 +53,7 @@ impl Batch<'_> {
             });
             let event = event.await;
             drop(running);
-            cancels.over().await;
+            self.shared.cancels_over().await;
             let said = match event {
                 Event::Filled(filled) => {
                     filled?;

@@ -12,6 +12,8 @@ use crate::isolation::postgres::hub::client::{Parted, Portal};
 use crate::isolation::postgres::session::Prepared;
 use crate::isolation::postgres::sql::{Kind, contains};
 use bytes::BytesMut;
+use std::future::{Future as _, poll_fn};
+use std::pin::pin;
 
 /// How a batch ended.
 pub(in crate::isolation::postgres::hub) enum Ended {
@@ -87,12 +89,17 @@ impl Batch<'_> {
         if self.failed {
             self.client.flush().await?;
         }
-        let frame = if flushed {
-            self.client.next().await
-        } else {
-            self.client.frame().await
-        };
-        if self.steps.is_empty() {
+        if !flushed {
+            return self.client.frame().await;
+        }
+        let (mut next, mut has_seen_all) = (pin!(self.client.next()), false);
+        let frame = poll_fn(|cx| {
+            let frame = next.as_mut().poll(cx);
+            has_seen_all |= frame.is_pending();
+            frame
+        });
+        let frame = frame.await;
+        if has_seen_all {
             // Nothing ran meanwhile.
             self.shared.cancels.begin(false);
         }

@@ -100,7 +100,6 @@ impl Batch<'_> {
         let (savepoint, own) = self.protect();
         write(self.core.session.extended());
         self.core.session.sync();
-        self.asking = true;
         let (mut answers, mut undo) = (Vec::new(), false);
         loop {
             let frame = self.next().await?;
@@ -111,7 +110,6 @@ impl Batch<'_> {
             }
             answers.push(frame);
         }
-        self.asking = false;
         if undo {
             self.roll_back_to(savepoint.to_string().into_bytes());
         }
