@@ -71,6 +71,9 @@ pub struct Fixture {
 pub enum Verdict {
     /// The test passed: nothing is kept.
     Discard,
+    /// Somebody goes on who was told that nothing is left: as [`Verdict::Discard`], and what was done is waited for to be
+    /// rolled back.
+    RollBack,
     /// The test failed: a private copy is kept for a look at it.
     Keep,
 }

@@ -8,6 +8,7 @@ mod frame;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzz;
 mod hub;
+mod kernel;
 mod lease;
 mod libpq;
 mod looks;

@@ -370,7 +370,7 @@ pub(crate) fn give_back(
 pub(crate) async fn close(taken: Vec<Arc<dyn AnySession>>) -> Result<(), Error> {
     let closing = taken
         .iter()
-        .map(|session| session.checkin(Verdict::Discard, PATIENCE));
+        .map(|session| session.checkin(Verdict::RollBack, PATIENCE));
     let closed = join_all(closing).await;
     let event = "gave its session back";
     let help = "let go of it (await or drop it) before its session is given back or taken away";

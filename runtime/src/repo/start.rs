@@ -219,7 +219,7 @@ impl StartedOwner {
         let place = by.place.unwrap_or(self.at);
         self.owner.close(place, Some(by));
         task::abort(&self.owner, PATIENCE).await;
-        let closed = sessions::checkin_all(&self.owner, Verdict::Discard, PATIENCE).await;
+        let closed = sessions::checkin_all(&self.owner, Verdict::RollBack, PATIENCE).await;
         self.owner.end();
         self.stopped = true;
         let help = "let go of it (await or drop it) before you stop the owner";

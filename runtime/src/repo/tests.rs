@@ -164,7 +164,7 @@ async fn taking_cuts_its_users_short_then_rolls_back_and_tells_everybody_why() {
     let (_, in_use) = enter(&owner, &ask("a", 7), &world).await.expect("opens");
     let why = Why::ModeChanged("Manual".to_owned());
     evict(&owner, ask("a", 1).repo, why).await.expect("closes");
-    assert_eq!(world.log(), ["open 1", "revoke 1", "checkin 1: Discard"]);
+    assert_eq!(world.log(), ["open 1", "revoke 1", "checkin 1: RollBack"]);
 
     let late = enter(&owner, &ask("a", 8), &world).await.err();
     let late = late.expect("is gone").to_string();
@@ -248,7 +248,7 @@ async fn after_a_checkin_only_a_checkout_opens_a_new_one() {
     );
     enter(&owner, &a, &world).await.expect("is open");
     let log = world.log();
-    assert_eq!(log[..3], ["open 1", "revoke 1", "checkin 1: Discard"]);
+    assert_eq!(log[..3], ["open 1", "revoke 1", "checkin 1: RollBack"]);
     assert_eq!(log.last().map(String::as_str), Some("open 2"));
 }
 
@@ -299,7 +299,7 @@ async fn a_session_whose_time_was_up_is_closed_before_the_next_opens() {
     );
     assert_eq!(
         world.log(),
-        ["open 1", "revoke 1", "checkin 1: Discard", "open 2"]
+        ["open 1", "revoke 1", "checkin 1: RollBack", "open 2"]
     );
 }
 
@@ -388,7 +388,7 @@ async fn one_that_opens_while_it_is_taken_is_used_by_nobody() {
     );
     evicted.expect("closes");
     assert!(matches!(entered, Err(Error::SessionEnded { .. })));
-    assert_eq!(world.log(), ["open 1", "checkin 1: Discard"]);
+    assert_eq!(world.log(), ["open 1", "checkin 1: RollBack"]);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use super::rest::Rest;
 use super::tracked::Aside;
 use super::tracker::{Awake, Polls, Tracker};
 use crate::alarm::{self, Due};
-use crate::error::Busy;
+use crate::error::{Busy, TaskKind, TaskState, TaskView};
 use crate::owner::Owner;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -57,8 +57,8 @@ const BY_ITSELF: Duration = Duration::from_millis(50);
 /// not polled yet may belong to the test, and is not known before.
 const ALL_POLLED: Duration = Duration::from_millis(100);
 
-/// For how long it is looked who is still polled when the time is up; again and again, as long as nobody is seen and the
-/// machine may only be slow.
+/// For how long it is looked who is still polled when the time is up; again and again, as long as nobody is seen, or
+/// nobody but who may wait for a processor: the machine may only be slow.
 const LAST: Duration = Duration::from_millis(20);
 const LAST_LOOKS: u32 = 10;
 
@@ -72,20 +72,7 @@ pub(crate) async fn wait(watched: Watched, until: Until, limit: Duration) -> Res
     if watched.alone && watched.has_nothing(until) {
         return Ok(());
     }
-    let look = Arc::new(Look {
-        begun: watched.owner.work::<Tracker>().begun(),
-        watched,
-        until,
-        deadline: Instant::now().checked_add(limit),
-        state: Mutex::new(State {
-            answer: None,
-            waker: None,
-            pause: FIRST,
-            quiet: None,
-            finished: None,
-            last: None,
-        }),
-    });
+    let look = Arc::new(Look::new(watched, until, limit));
     look.again(Duration::ZERO);
     poll_fn(|cx| {
         let mut state = look.state();
@@ -170,17 +157,11 @@ impl Due for Look {
         let last = self.state().last.take();
         let answer = match last {
             _ if reached => Ok(()),
-            Some(last) => match self.busy(&last) {
-                busy if busy.is_seen() || last.looks == LAST_LOOKS => Err(busy),
-                _ => return self.looks_once_more(last),
+            Some(last) => match self.tells(&last) {
+                Some(busy) => Err(busy),
+                None => return self.looks_once_more(last),
             },
-            None if late => {
-                return self.looks_once_more(Last {
-                    polls: self.tracker().polls(),
-                    begun: self.tracker().begun(),
-                    looks: 0,
-                });
-            }
+            None if late => return self.looks_once_more(self.last()),
             None => return self.again(self.next_pause()),
         };
         let mut state = self.state();
@@ -194,6 +175,23 @@ impl Due for Look {
 }
 
 impl Look {
+    fn new(watched: Watched, until: Until, limit: Duration) -> Self {
+        Self {
+            begun: watched.owner.work::<Tracker>().begun(),
+            watched,
+            until,
+            deadline: Instant::now().checked_add(limit),
+            state: Mutex::new(State {
+                answer: None,
+                waker: None,
+                pause: FIRST,
+                quiet: None,
+                finished: None,
+                last: None,
+            }),
+        }
+    }
+
     fn next_pause(&self) -> Duration {
         let mut state = self.state();
         let longer = (state.pause * 2).min(LONGEST);
@@ -277,6 +275,28 @@ impl Look {
         lasts
     }
 
+    /// What is known now that the time is up.
+    fn last(&self) -> Last {
+        // First of all: what is begun in between was not there before.
+        let begun = self.tracker().begun();
+        Last {
+            polls: self.tracker().polls(),
+            begun,
+            looks: 0,
+        }
+    }
+
+    /// What is busy, as soon as that is sure, or there is to be no further look.
+    fn tells(&self, last: &Last) -> Option<Busy> {
+        // First of all: what moves in between is looked at once more.
+        let moved = self.tracker().has_moved(&last.polls, last.begun);
+        let busy = self.busy(last);
+        // Their threads may have had no processor all the time. What they do then, such as to spawn, says more.
+        let all_wait = !moved && busy.in_flight.is_empty() && busy.tasks.iter().all(is_to_go_on);
+        let sure = busy.is_seen() && !all_wait;
+        (sure || last.looks == LAST_LOOKS).then_some(busy)
+    }
+
     fn busy(&self, last: &Last) -> Busy {
         let tracker = self.tracker();
         let mut busy = match self.until {
@@ -305,5 +325,67 @@ impl Look {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether it does something as soon as its thread has a processor. A job that has begun does so, and a message never.
+fn is_to_go_on(task: &TaskView) -> bool {
+    matches!(
+        (task.kind, task.state),
+        (
+            TaskKind::Task,
+            TaskState::Spawned | TaskState::Woken | TaskState::Running
+        ) | (TaskKind::Closure, TaskState::Spawned)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::context::Carrier;
+    use crate::error::Place;
+    use crate::task::Owned;
+    use std::pin::pin;
+    use std::task::Context;
+
+    const HERE: Place = Place {
+        file: "tests/story.rs",
+        line: 3,
+        column: 10,
+    };
+
+    fn look_at(owner: &Owner) -> Look {
+        let watched = Watched {
+            owner: owner.clone(),
+            home: None,
+            in_flight: Box::new(Vec::new),
+            alone: false,
+        };
+        Look::new(watched, Until::Settled, Duration::ZERO)
+    }
+
+    #[test]
+    fn a_task_that_had_no_processor_is_told_only_after_the_last_look() {
+        let owner = Owner::begin("settle::t", HERE);
+        let look = look_at(&owner);
+        let never_rests = poll_fn(|cx| {
+            cx.waker().wake_by_ref();
+            Poll::<()>::Pending
+        });
+        let mut task = pin!(Owned::spawned(never_rests, Carrier::of(&owner)));
+        let last = look.last();
+        assert!(look.tells(&last).is_none());
+        let polled = task
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()));
+        assert!(polled.is_pending());
+        let busy = look.tells(&last).expect("it was polled since");
+        assert_eq!(busy.tasks[0].state, TaskState::Woken);
+        let last = look.last();
+        assert!(look.tells(&last).is_none());
+        let looks = LAST_LOOKS;
+        assert!(look.tells(&Last { looks, ..last }).is_some());
+        owner.close(HERE, None);
+        owner.end();
     }
 }

@@ -115,6 +115,11 @@ impl Tracker {
         busy
     }
 
+    /// Whether anything was polled or has ended since then, or was begun, when there had been so many.
+    pub(super) fn has_moved(&self, since: &Polls, begun: u64) -> bool {
+        self.begun() != begun || self.polls() != *since
+    }
+
     /// Which pieces of work wait for something.
     pub(super) fn waiting(&self) -> Vec<TaskView> {
         let mut waiting = self.views(Entry::is_finite);

@@ -115,14 +115,18 @@ def notifications(url):
 def connections(url):
     """Each in a thread: half of them commit, half do not."""
 
+    # They may share one session: what is committed inside another's open transaction goes when that is rolled back.
+    turn = threading.Lock()
+
     def work(number):
         with psycopg.connect(url) as conn:
             for i in range(10):
-                conn.execute(INSERT, [f"thread-{number}-{i}@h", ""])
-                if number % 2:
-                    conn.commit()
-                else:
-                    conn.rollback()
+                with turn:
+                    conn.execute(INSERT, [f"thread-{number}-{i}@h", ""])
+                    if number % 2:
+                        conn.commit()
+                    else:
+                        conn.rollback()
 
     threads = [threading.Thread(target=work, args=[number]) for number in range(4)]
     for thread in threads:

@@ -15,6 +15,15 @@ async fn worker(language: Language, sandbox: &Sandbox) -> Worker {
     Worker::start(language, sandbox.env().await.expect("a session")).await
 }
 
+/// No other test's: who inserts the same one waits for the end of this test, and a worker takes its time to start.
+fn address(name: &str) -> String {
+    format!("{}@example.org", heirloom::unique(name))
+}
+
+fn insert(email: &str) -> String {
+    format!("INSERT INTO guests (email) VALUES ('{email}')")
+}
+
 async fn sign_up(pool: &PgPool, email: &str) {
     let insert = sqlx::query("INSERT INTO guests (email) VALUES ($1)").bind(email);
     insert.execute(pool).await.expect("a guest");
@@ -26,27 +35,24 @@ async fn guests(pool: &PgPool) -> Vec<String> {
 }
 
 async fn it_is_on_the_tests_own_session(language: Language, pool: PgPool, sandbox: Sandbox) {
-    sign_up(&pool, "ada@example.org").await;
+    let (ada, grace) = (address("ada"), address("grace"));
+    sign_up(&pool, &ada).await;
     let mut worker = worker(language, &sandbox).await;
     let seen = worker.ask("SELECT email FROM guests").await;
-    assert_eq!(seen, r#"[["ada@example.org"]]"#);
-    let insert = "INSERT INTO guests (email) VALUES ('grace@example.org')";
-    assert_eq!(worker.ask(insert).await, "null");
-    assert_eq!(
-        guests(&pool).await,
-        ["ada@example.org", "grace@example.org"]
-    );
+    assert_eq!(seen, format!(r#"[["{ada}"]]"#));
+    assert_eq!(worker.ask(&insert(&grace)).await, "null");
+    assert_eq!(guests(&pool).await, [ada, grace]);
 }
 
 /// What it does wrong is its own error, and the test goes on.
 async fn its_errors_are_its_own(language: Language, pool: PgPool, sandbox: Sandbox) {
-    sign_up(&pool, "ada@example.org").await;
+    let ada = address("ada");
+    sign_up(&pool, &ada).await;
     let mut worker = worker(language, &sandbox).await;
-    let again = "INSERT INTO guests (email) VALUES ('ada@example.org')";
-    let refused = worker.ask(again).await;
+    let refused = worker.ask(&insert(&ada)).await;
     assert!(refused.contains(r#""sqlstate":"23505""#), "{refused}");
     assert_eq!(worker.ask(COUNT).await, r#"[["1"]]"#);
-    assert_eq!(guests(&pool).await, ["ada@example.org"]);
+    assert_eq!(guests(&pool).await, [ada]);
 }
 
 /// Each with a worker, at the same moment, on the same row of the same schema.
@@ -58,11 +64,7 @@ fn tests_at_once_see_nothing_of_each_other(language: Language) {
         test.run(move |sandbox: Sandbox| async move {
             let pool: PgPool = sandbox.get().await.expect("a pool");
             let mut worker = worker(language, &sandbox).await;
-            let insert = format!(
-                "INSERT INTO guests (email) VALUES ('{}')",
-                heirloom::unique("a")
-            );
-            assert_eq!(worker.ask(&insert).await, "null");
+            assert_eq!(worker.ask(&insert(&address("a"))).await, "null");
             // One that fails before is not waited for.
             let all = timeout(Duration::from_mins(1), written.wait()).await;
             all.expect("all have written");
@@ -94,17 +96,17 @@ async fn notifications_go_both_ways(language: Language, pool: PgPool, sandbox: S
 
 /// Killed in the middle of a transaction and of a statement; the rest of the test does not notice.
 async fn one_that_is_killed_hurts_nobody(language: Language, pool: PgPool, sandbox: Sandbox) {
-    sign_up(&pool, "ada@example.org").await;
+    let ada = address("ada");
+    sign_up(&pool, &ada).await;
     let mut worker = worker(language, &sandbox).await;
-    let insert = "INSERT INTO guests (email) VALUES ('grace@example.org')";
-    for line in ["BEGIN", insert] {
+    for line in ["BEGIN", &insert(&address("grace"))] {
         assert_eq!(worker.ask(line).await, "null");
     }
     let asleep = format!("SELECT pg_sleep(600) AS {}", heirloom::unique("asleep"));
     worker.tell(&asleep).await;
     is_running(&asleep).await;
     worker.kill().await;
-    assert_eq!(guests(&pool).await, ["ada@example.org"]);
+    assert_eq!(guests(&pool).await, [ada]);
 }
 
 /// Waits until the server runs this. Asked beside the test: its own session is busy.

@@ -9,7 +9,6 @@ mod core;
 mod graveyard;
 mod greeting;
 mod in_flight;
-mod kernel;
 mod line;
 mod mailbox;
 mod serve;

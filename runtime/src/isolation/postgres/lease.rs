@@ -149,7 +149,10 @@ impl VirtualLease {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         if let (Some(session), Some(slot)) = (left.session, slot) {
-            slot.give_back(session);
+            match verdict {
+                Verdict::RollBack => slot.roll_back(session, patience).await,
+                Verdict::Discard | Verdict::Keep => slot.give_back(session),
+            }
         }
         if !left.journal.is_empty() {
             done.errors.push(Error::Diverged {

@@ -26,7 +26,7 @@ use std::future::Future;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
 /// Who wants a session.
@@ -350,7 +350,7 @@ impl Taken {
 impl Drop for Taken {
     fn drop(&mut self) {
         if let Some((parked, slot)) = self.0.take() {
-            slot.take_back(async move { Session::resume(parked) });
+            slot.take_back(async move { Session::resume(parked) }, None);
         }
     }
 }
@@ -367,14 +367,27 @@ pub(super) struct Slot {
 impl Slot {
     /// Gives the session back. It is reset in the background, and its place is taken until then.
     pub(super) fn give_back(self, session: Session) {
-        self.take_back(async move { session.rehome() });
+        self.take_back(async move { session.rehome() }, None);
     }
 
-    fn take_back(self, session: impl Future<Output = io::Result<Session>> + Send + 'static) {
+    /// The same, and waits until what was done in it is rolled back, or for this long.
+    pub(super) async fn roll_back(self, session: Session, patience: Duration) {
+        let (done, is_done) = oneshot::channel();
+        self.take_back(async move { session.rehome() }, Some(done));
+        background::timeout(patience, is_done).await.ok();
+    }
+
+    fn take_back(
+        self,
+        session: impl Future<Output = io::Result<Session>> + Send + 'static,
+        done: Option<oneshot::Sender<()>>,
+    ) {
         background::spawn(async move {
             if let Ok(session) = session.await {
                 self.pool.reset(&self.ready, session).await;
             }
+            // Whoever waits for that is told.
+            drop(done);
             let ready = Arc::clone(&self.ready);
             let is_untidy = self.pool.is_untidy(&ready);
             drop(self);

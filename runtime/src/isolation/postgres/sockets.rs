@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::isolation::dir;
 use std::fs::{self, DirBuilder, File};
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,6 +21,9 @@ pub(super) struct Sockets {
 
 const PREFIX: &str = "heirloom-sockets-";
 const LOCK: &str = "lock";
+
+/// How often a directory may be removed while it is being made.
+const ATTEMPTS: u32 = 10;
 
 /// Clients find a socket by a number, as they would a server's port. Below these are the ports of real servers.
 const FIRST: u16 = 10_000;
@@ -42,18 +45,18 @@ impl Sockets {
     }
 
     fn create(home: &Path) -> Result<Self, Error> {
-        let mut bits = [0; 8];
-        getrandom::fill(&mut bits).expect("the operating system hands out random bytes");
-        let path = home.join(format!("{PREFIX}{:016x}", u64::from_ne_bytes(bits)));
-        let made = DirBuilder::new().mode(0o700).create(&path);
-        made.map_err(|source| dir::files("create the directory", &path, source))?;
-        let lock = dir::lock(&path.join(LOCK))?;
-        collect_dead(home);
-        Ok(Self {
-            path,
-            next: AtomicU16::new(FIRST),
-            _lock: lock,
-        })
+        for _ in 0..ATTEMPTS {
+            if let Some((path, lock)) = make(home)? {
+                collect_dead(home);
+                return Ok(Self {
+                    path,
+                    next: AtomicU16::new(FIRST),
+                    _lock: lock,
+                });
+            }
+        }
+        let removed = io::Error::other("each was removed while it was being made");
+        Err(dir::files("keep a directory for sockets in", home, removed))
     }
 
     /// The directory, as clients take it for a host.
@@ -80,6 +83,28 @@ impl Sockets {
     }
 }
 
+/// A directory and its lock. `None` if another process took it for a dead one's and removed it: until it is locked there is
+/// no difference.
+fn make(home: &Path) -> Result<Option<(PathBuf, File)>, Error> {
+    let mut bits = [0; 8];
+    getrandom::fill(&mut bits).expect("the operating system hands out random bytes");
+    let path = home.join(format!("{PREFIX}{:016x}", u64::from_ne_bytes(bits)));
+    let made = DirBuilder::new().mode(0o700).create(&path);
+    made.map_err(|source| dir::files("create the directory", &path, source))?;
+    match dir::lock(&path.join(LOCK)) {
+        Ok(lock) => Ok(is_there(&path, &lock).then_some((path, lock))),
+        Err(_) if !path.exists() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether a directory's lock is this one. Whoever removes the directory holds the lock until it is done.
+fn is_there(path: &Path, lock: &File) -> bool {
+    let number = |file: fs::Metadata| (file.dev(), file.ino());
+    let there = fs::metadata(path.join(LOCK)).map(number);
+    matches!((there, lock.metadata().map(number)), (Ok(there), Ok(own)) if there == own)
+}
+
 /// Removes what processes left that have ended. Best effort; what is another user's cannot be entered.
 fn collect_dead(home: &Path) {
     let Ok(entries) = fs::read_dir(home) else {
@@ -88,9 +113,38 @@ fn collect_dead(home: &Path) {
     for entry in entries.filter_map(Result::ok) {
         let is_ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
         // One without a lock is being made, or is removed by somebody else.
-        let lock = File::open(entry.path().join(LOCK));
-        if is_ours && lock.is_ok_and(|lock| lock.try_lock().is_ok()) {
+        if !is_ours {
+            continue;
+        }
+        if let Ok(lock) = File::open(entry.path().join(LOCK))
+            && lock.try_lock().is_ok()
+        {
+            // With the lock in hand: whoever is making it waits for that, and sees then that it is gone.
             fs::remove_dir_all(entry.path()).ok();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    #[test]
+    fn a_directory_is_never_taken_for_a_dead_ones_while_it_is_made() {
+        let home = std::env::temp_dir().join(format!("heirloom-making-{}", std::process::id()));
+        fs::create_dir_all(&home).unwrap();
+        // Those of threads are told apart by their locks as those of processes are.
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..100 {
+                        let sockets = Sockets::create(&home).unwrap();
+                        assert!(sockets.path.join(LOCK).is_file());
+                    }
+                });
+            }
+        });
+        fs::remove_dir_all(&home).unwrap();
     }
 }

@@ -75,7 +75,7 @@ struct Worker {
 }
 
 /// A thread begins without its name. One that is not there under it after this has been and gone.
-const NAMELESS: Duration = Duration::from_secs(1);
+const NAMELESS: Duration = Duration::from_secs(5);
 
 impl Workers {
     /// The name of one that is about to begin. It is the first and only to have it.

@@ -2,8 +2,9 @@
 
 use super::line::{Call, Line, Moves, Rest, What};
 use super::turn::Before;
-use super::{Hub, Shared, kernel, lock};
+use super::{Hub, Shared, lock};
 use crate::isolation::calls::lasting;
+use crate::isolation::postgres::kernel;
 use crate::isolation::postgres::sql::shortened;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};

@@ -4,8 +4,8 @@
 //! here, and an answer is in the socket until the client has read it: so whoever asks looks at the socket as well, under
 //! the lock under which what is in it is taken note of. There is no moment at which a call is seen by neither.
 
-use super::kernel;
 use super::mailbox::Mailbox;
+use crate::isolation::postgres::kernel;
 use crate::isolation::postgres::stack::ClientId;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};

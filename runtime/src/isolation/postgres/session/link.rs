@@ -376,7 +376,8 @@ impl Link {
                 return false;
             }
         }
-        matches!(self.take(), Ok(None))
+        // What the runtime has not heard of yet is read by nobody: it may be the end.
+        matches!(self.take(), Ok(None)) && !self.stream.is_readable()
     }
 
     /// Sends as much as the socket takes at once; the rest goes with what comes next.

@@ -1,6 +1,7 @@
 //! The socket to the server, which can move between runtimes.
 
 use super::tls::Encrypted;
+use crate::isolation::postgres::kernel;
 use std::io;
 use std::net::TcpStream as StdTcp;
 use std::os::unix::net::UnixStream as StdUnix;
@@ -58,6 +59,16 @@ impl Stream {
                 Self::Tls(tls)
             }
         })
+    }
+
+    /// Whether something is there to be read, by the system: the runtime may not have heard of it yet. Not known where the
+    /// socket is encrypted.
+    pub(crate) fn is_readable(&self) -> bool {
+        match self {
+            Self::Tcp(socket) => kernel::is_readable(socket),
+            Self::Unix(socket) => kernel::is_readable(socket),
+            Self::Tls(_) => false,
+        }
     }
 
     /// Whether others on the way can read along.

@@ -3,6 +3,7 @@
 use super::Tid;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -29,15 +30,27 @@ struct Asleep {
 /// How long a thread may take to be parked that has nothing else to do.
 const SOON: Duration = Duration::from_secs(1);
 
+/// How often that may last longer, before it is taken for something that never happens here.
+const ATTEMPTS: u32 = 3;
+
 impl Parked {
     /// `None` where the system does not tell, as other systems than Linux.
     pub(super) fn known() -> Option<&'static Self> {
         static KNOWN: OnceLock<Option<Parked>> = OnceLock::new();
-        KNOWN.get_or_init(Self::look).as_ref()
+        static LATE: AtomicU32 = AtomicU32::new(0);
+        if let Some(known) = KNOWN.get() {
+            return known.as_ref();
+        }
+        match Self::look() {
+            // The thread may have had no time: next time, then.
+            None if may_be_told() && LATE.fetch_add(1, Ordering::Relaxed) < ATTEMPTS => None,
+            found => KNOWN.get_or_init(|| found).as_ref(),
+        }
     }
 
     /// Looks at a thread of which it is known that it is parked.
     fn look() -> Option<Self> {
+        may_be_told().then_some(())?;
         let memory = File::open("/proc/self/mem").ok()?;
         let tid: Arc<OnceLock<Tid>> = Arc::default();
         let done = Arc::new(Mutex::new(false));
@@ -96,6 +109,11 @@ impl Parked {
     pub(super) fn is_waiting(&self, tid: Tid) -> bool {
         asleep(tid).is_some_and(|asleep| asleep.call == self.call && asleep.value != 2)
     }
+}
+
+/// Whether the system tells what threads sleep in.
+fn may_be_told() -> bool {
+    fs::read_to_string("/proc/thread-self/syscall").is_ok() && File::open("/proc/self/mem").is_ok()
 }
 
 fn own_tid() -> Option<Tid> {

@@ -300,19 +300,33 @@ async fn every_way_to_log_in_works_for_the_migrations_as_well() {
     }
 }
 
-/// Until a migration of this application sleeps: by then the template is locked.
-async fn until_asleep(application: &str) {
+/// Sleeps until [`wake`] cancels that, which is no error. An advisory lock could not be held against it: those are of one
+/// database, and that of the migration is not there before.
+const SLEEPS: &str =
+    "DO $$ BEGIN PERFORM pg_sleep(600); EXCEPTION WHEN query_canceled THEN NULL; END $$";
+
+/// Waits until a migration of this application sleeps: by then the template is locked. Its server process.
+async fn until_asleep(application: &str) -> String {
     let mut looks = admin().await;
     let sql = format!(
-        "SELECT FROM pg_stat_activity WHERE datname LIKE 'busy_heirloom_%' AND wait_event = 'PgSleep' \
+        "SELECT pid FROM pg_stat_activity WHERE datname LIKE 'busy_heirloom_%' AND wait_event = 'PgSleep' \
          AND application_name = '{application}'"
     );
-    while looks.simple(&sql).await.unwrap().rows.is_empty() {}
+    loop {
+        if let Some(process) = looks.simple(&sql).await.unwrap().first() {
+            return process.to_owned();
+        }
+    }
+}
+
+async fn wake(process: &str) {
+    let sql = format!("SELECT pg_cancel_backend({process})");
+    admin().await.simple(&sql).await.unwrap();
 }
 
 #[tokio::test]
 async fn whoever_waits_too_long_is_told_for_whom() {
-    let suite = Suite::new("busy", &[("1_slow.sql", "SELECT pg_sleep(2)")]).await;
+    let suite = Suite::new("busy", &[("1_slow.sql", SLEEPS)]).await;
     let slow = server()
         .unix("creator", "busy")
         .options(false)
@@ -320,12 +334,14 @@ async fn whoever_waits_too_long_is_told_for_whom() {
     let slow = Config::from(slow);
     let wanted = suite.wanted(Purpose::Sessions);
     let (made, text) = tokio::join!(ensure(&slow, &wanted), async {
-        until_asleep("slow one").await;
+        let asleep = until_asleep("slow one").await;
         let wanted = Wanted {
             patience: Duration::from_millis(50),
             ..wanted
         };
-        ensure(&app("busy"), &wanted).await.unwrap_err().to_string()
+        let text = ensure(&app("busy"), &wanted).await.unwrap_err().to_string();
+        wake(&asleep).await;
+        text
     });
     made.unwrap();
     assert!(

@@ -4,10 +4,10 @@
     reason = "no safe way to ask these two questions is in std, tokio or socket2"
 )]
 
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 
 /// Whether something is there to be read or accepted, or the other side has hung up.
-pub(super) fn is_readable(socket: &OwnedFd) -> bool {
+pub(super) fn is_readable(socket: &impl AsRawFd) -> bool {
     let mut asked = libc::pollfd {
         fd: socket.as_raw_fd(),
         events: libc::POLLIN,
