@@ -15,6 +15,7 @@ mod policies;
 mod silence;
 
 use golden::reads;
+use heirloom::__private::in_flight;
 use heirloom::{BoxError, Drain, Envelope, Sandbox, Test, owned, owned_fn, owned_task, sandboxed};
 use sqlx::{Executor as _, PgPool, SqlitePool};
 use std::future::pending;
@@ -22,9 +23,10 @@ use std::hint::spin_loop;
 use std::panic::panic_any;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::runtime::Builder;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::oneshot;
 use tokio::task::yield_now;
 
 /// A test that is not to wait for long.
@@ -33,10 +35,26 @@ fn guest_is_welcomed() -> Test {
     Test::here("guestbook::guest_is_welcomed").drain_timeout(Duration::from_millis(200))
 }
 
+/// For what has to be so before the body ends, as its end does not wait for long.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Waits until a database call is seen that says this.
+async fn until_seen(part: &str) {
+    let started = Instant::now();
+    loop {
+        let seen = in_flight().await;
+        if seen.iter().any(|line| line.contains(part)) {
+            return;
+        }
+        assert!(started.elapsed() < PATIENCE, "under way: {seen:?}");
+        yield_now().await;
+    }
+}
+
 /// With `RUST_BACKTRACE` the message of a panic can take longer than that.
 #[track_caller]
 fn guest_is_welcomed_with_time() -> Test {
-    guest_is_welcomed().drain_timeout(Duration::from_mins(1))
+    guest_is_welcomed().drain_timeout(PATIENCE)
 }
 
 #[owned_task(name = "pricing")]
@@ -82,8 +100,10 @@ async fn wait_for_a_letter() {
 fn a_task_that_never_ends_and_is_waited_for() {
     reads("never_ends", || {
         let test = guest_is_welcomed().drain(Drain::Join);
-        test.run(|_: Sandbox| async {
+        test.run(|sandbox: Sandbox| async move {
             tokio::spawn(wait_for_a_letter());
+            // It waits.
+            sandbox.settle_within(PATIENCE).await?;
             Ok(())
         })
     });
@@ -141,8 +161,9 @@ fn a_dependencys_task_that_never_rests() {
 static GOES_ON: AtomicBool = AtomicBool::new(true);
 
 #[owned_task]
-fn count_the_chairs() {
-    tokio::task::spawn_blocking(|| {
+fn count_the_chairs(begins: oneshot::Sender<()>) {
+    tokio::task::spawn_blocking(move || {
+        begins.send(()).ok();
         while GOES_ON.load(Ordering::Relaxed) {
             spin_loop();
         }
@@ -163,15 +184,20 @@ fn a_blocking_job_that_works_for_ever() {
     let _works = Works(&GOES_ON);
     reads("job_works", || {
         guest_is_welcomed().run(|_: Sandbox| async {
-            count_the_chairs();
+            let (begins, begun) = oneshot::channel();
+            count_the_chairs(begins);
+            begun.await?;
             Ok(())
         })
     });
 }
 
 #[owned_task]
-fn wait_for_the_key(key: mpsc::Receiver<()>) {
-    tokio::task::spawn_blocking(move || key.recv().is_ok());
+fn wait_for_the_key(begins: oneshot::Sender<()>, key: mpsc::Receiver<()>) {
+    tokio::task::spawn_blocking(move || {
+        begins.send(()).ok();
+        key.recv().is_ok()
+    });
 }
 
 #[test]
@@ -179,7 +205,9 @@ fn a_blocking_job_that_waits_for_ever() {
     let (wake, woken) = mpsc::channel();
     reads("job_waits", || {
         guest_is_welcomed().run(|_: Sandbox| async {
-            wait_for_the_key(woken);
+            let (begins, begun) = oneshot::channel();
+            wait_for_the_key(begins, woken);
+            begun.await?;
             Ok(())
         })
     });
@@ -190,8 +218,10 @@ fn a_blocking_job_that_waits_for_ever() {
 fn a_dependencys_blocking_job_that_waits_for_ever() {
     let (wake, woken) = mpsc::channel::<()>();
     reads("dependency_job_waits", || {
-        guest_is_welcomed().run(|_: Sandbox| async {
+        guest_is_welcomed().run(|sandbox: Sandbox| async move {
             tokio::task::spawn_blocking(move || woken.recv().is_ok());
+            // Its thread sleeps.
+            sandbox.settle_within(PATIENCE).await?;
             Ok(())
         })
     });
@@ -207,8 +237,10 @@ fn keep_the_door(bell: mpsc::Receiver<()>) {
 fn a_thread_that_does_not_end() {
     let (wake, woken) = mpsc::channel();
     reads("thread_stays", || {
-        guest_is_welcomed().run(|_: Sandbox| async {
+        guest_is_welcomed().run(|sandbox: Sandbox| async move {
             keep_the_door(woken);
+            // It sleeps.
+            sandbox.settle_within(PATIENCE).await?;
             Ok(())
         })
     });
@@ -221,10 +253,13 @@ fn a_task_on_another_runtime_that_heirloom_cannot_end() {
     let mut desk = Builder::new_multi_thread();
     let desk = desk.worker_threads(1).build().expect("a runtime");
     reads("elsewhere", || {
-        guest_is_welcomed().run(|_: Sandbox| async {
+        let desk = &desk;
+        guest_is_welcomed().run(|sandbox: Sandbox| async move {
             desk.spawn(wait_for_a_letter());
             // It is the test's from its first poll on, which is before that of this one.
             desk.spawn(async {}).await?;
+            // Its thread sleeps.
+            sandbox.settle_within(PATIENCE).await?;
             Ok(())
         })
     });
@@ -261,16 +296,19 @@ fn a_statement_in_flight_on_postgres() {
             .run(|sandbox: Sandbox| async move {
                 let pool: PgPool = sandbox.get().await.map_err(std::io::Error::other)?;
                 tokio::spawn(ask_postgres(pool));
+                until_seen("has run `SELECT pg_sleep(3600)").await;
                 Ok(())
             })
     });
 }
 
 #[owned_task]
-async fn ask_sqlite(pool: SqlitePool) -> sqlx::Result<()> {
+async fn ask_sqlite(pool: SqlitePool, begins: oneshot::Sender<()>) -> sqlx::Result<()> {
     let endless =
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
-    pool.execute(endless).await?;
+    let mut connection = pool.acquire().await?;
+    begins.send(()).ok();
+    connection.execute(endless).await?;
     Ok(())
 }
 
@@ -281,7 +319,11 @@ fn a_statement_in_flight_on_sqlite() {
             .no_migrations()
             .run(|sandbox: Sandbox| async move {
                 let pool: SqlitePool = sandbox.get().await.map_err(std::io::Error::other)?;
-                tokio::spawn(ask_sqlite(pool));
+                let (begins, begun) = oneshot::channel();
+                tokio::spawn(ask_sqlite(pool, begins));
+                // Before that, what is at work may be the opening of the connection.
+                begun.await?;
+                until_seen("has been at work for ").await;
                 Ok(())
             })
     });

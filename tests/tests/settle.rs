@@ -180,7 +180,12 @@ async fn a_blocking_job_is_waited_for_and_a_thread_unless_it_sleeps(sandbox: San
 
     // One that sleeps may wait for what somebody else does for it; a thread of its own is an actor, most likely.
     let (wake, woken) = mpsc::channel::<()>();
-    let sleeps = tokio::task::spawn_blocking(move || woken.recv().is_err());
+    let (begins, begun) = oneshot::channel();
+    let sleeps = tokio::task::spawn_blocking(move || {
+        begins.send(()).unwrap();
+        woken.recv().is_err()
+    });
+    begun.await.unwrap();
     assert!(told(&sandbox).await.contains("blocking job in "));
     drop(wake);
     assert!(sleeps.await.unwrap());
@@ -192,11 +197,14 @@ async fn a_blocking_job_is_waited_for_and_a_thread_unless_it_sleeps(sandbox: San
     sandbox.join().await.unwrap();
     assert!(thread.join().unwrap());
 
-    let spins = tokio::task::spawn_blocking(|| {
+    let (begins, begun) = oneshot::channel();
+    let spins = tokio::task::spawn_blocking(move || {
+        begins.send(()).unwrap();
         while GO_ON.load(Ordering::Relaxed) {
             std::hint::spin_loop();
         }
     });
+    begun.await.unwrap();
     let text = told(&sandbox).await;
     assert!(
         text.contains("blocking job in ") && text.contains(": running on thread "),

@@ -217,7 +217,7 @@ fn a_task_that_does_the_jobs_of_several_owners_does_not_end_with_one_of_them() {
     let sent = jobs.clone();
     let test = heirloom_tests::test("has_a_job").drain_timeout(Duration::from_millis(50));
     let failed = heirloom_tests::failure_of(|| {
-        test.run(|_: Sandbox| async move {
+        test.run(|sandbox: Sandbox| async move {
             let (tell, told) = oneshot::channel();
             let job = owned(async move {
                 tell.send(()).unwrap();
@@ -225,6 +225,9 @@ fn a_task_that_does_the_jobs_of_several_owners_does_not_end_with_one_of_them() {
             });
             sent.send(Box::pin(job)).ok().unwrap();
             told.await.unwrap();
+            // Until the worker's thread sleeps, as the end of the test does not wait long for that.
+            let patience = Duration::from_mins(1);
+            sandbox.settle_within(patience).await.unwrap();
             Ok(())
         })
     });

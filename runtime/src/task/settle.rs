@@ -277,7 +277,7 @@ impl Look {
 
     /// What is known now that the time is up.
     fn last(&self) -> Last {
-        // First of all: what is begun in between was not there before.
+        // In this order: what is begun in between was not there.
         let begun = self.tracker().begun();
         Last {
             polls: self.tracker().polls(),
@@ -288,7 +288,7 @@ impl Look {
 
     /// What is busy, as soon as that is sure, or there is to be no further look.
     fn tells(&self, last: &Last) -> Option<Busy> {
-        // First of all: what moves in between is looked at once more.
+        // In this order: what moves in between is looked at once more.
         let moved = self.tracker().has_moved(&last.polls, last.begun);
         let busy = self.busy(last);
         // Their threads may have had no processor all the time. What they do then, such as to spawn, says more.
@@ -328,7 +328,7 @@ impl Look {
     }
 }
 
-/// Whether it does something as soon as its thread has a processor. A job that has begun does so, and a message never.
+/// Whether it may only wait for its thread to get a processor. A job that runs may, too, but goes on as what it is.
 fn is_to_go_on(task: &TaskView) -> bool {
     matches!(
         (task.kind, task.state),
@@ -375,9 +375,7 @@ mod tests {
         let mut task = pin!(Owned::spawned(never_rests, Carrier::of(&owner)));
         let last = look.last();
         assert!(look.tells(&last).is_none());
-        let polled = task
-            .as_mut()
-            .poll(&mut Context::from_waker(Waker::noop()));
+        let polled = task.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         assert!(polled.is_pending());
         let busy = look.tells(&last).expect("it was polled since");
         assert_eq!(busy.tasks[0].state, TaskState::Woken);

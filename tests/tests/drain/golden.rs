@@ -58,8 +58,12 @@ fn without_counts(text: &str) -> String {
         let counts = ["polled", "task", "for", "spawning:", "and"].contains(&before)
             || word(index + 1).starts_with("tasks")
             || whole.contains("ThreadId(");
+        // From one second on what lasts is told in seconds.
+        let seconds = word(index) == "s" && index > 1 && word(index - 2) == "for";
         if counts {
             number_as_n(whole)
+        } else if seconds {
+            whole.replace('s', "ms")
         } else {
             (*whole).to_owned()
         }

@@ -12,7 +12,7 @@ mod parked;
 
 use self::parked::Parked;
 use crate::isolation::calls::lasting;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -61,8 +61,8 @@ struct State {
 #[derive(Clone, Debug)]
 struct Issued {
     at: Instant,
-    /// By the clock by which the system knows when threads began.
-    ticks: u64,
+    /// The threads that were there before it: none of them is it.
+    before: HashSet<Tid>,
     /// The name of the thread that begins it: its own name, until it has another.
     by: Option<String>,
 }
@@ -75,7 +75,7 @@ struct Worker {
 }
 
 /// A thread begins without its name. One that is not there under it after this has been and gone.
-const NAMELESS: Duration = Duration::from_secs(5);
+const NAMELESS: Duration = Duration::from_secs(2);
 
 impl Workers {
     /// The name of one that is about to begin. It is the first and only to have it.
@@ -85,7 +85,7 @@ impl Workers {
         let name = format!("sqlite-{:x}", NEXT.fetch_add(1, Ordering::Relaxed));
         let issued = Issued {
             at: Instant::now(),
-            ticks: ticks().unwrap_or(0),
+            before: threads().collect(),
             by: name_at("/proc/thread-self/comm"),
         };
         self.state().unseen.insert(name.clone(), issued);
@@ -155,12 +155,12 @@ impl State {
             if self.unseen.remove(&name).is_some() {
                 self.seen.insert(tid, Worker { name, busy: None });
             } else if !parked.is_waiting(tid) {
-                nameless.push((name, began(tid)));
+                nameless.push((name, tid));
             }
         }
         self.unseen.retain(|_, issued| {
-            let may_be = |(name, began): &(String, Option<u64>)| {
-                issued.by.as_ref() == Some(name) && *began >= Some(issued.ticks)
+            let may_be = |(name, tid): &(String, Tid)| {
+                issued.by.as_ref() == Some(name) && !issued.before.contains(tid)
             };
             issued.at.elapsed() < NAMELESS && nameless.iter().any(may_be)
         });
@@ -179,20 +179,4 @@ fn name_of(tid: Tid) -> Option<String> {
 fn name_at(path: &str) -> Option<String> {
     let name = fs::read_to_string(path).ok()?;
     Some(name.trim_end().to_owned())
-}
-
-/// When a thread began, in hundredths of a second since the system did.
-fn began(tid: Tid) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/self/task/{tid}/stat")).ok()?;
-    // The name, in brackets, may be anything. What follows begins with the third field; this is the 22nd.
-    let (_, fields) = stat.rsplit_once(')')?;
-    fields.split_ascii_whitespace().nth(19)?.parse().ok()
-}
-
-/// Now, by the same clock.
-fn ticks() -> Option<u64> {
-    let uptime = fs::read_to_string("/proc/uptime").ok()?;
-    let (whole, rest) = uptime.split_once('.')?;
-    let hundredths = rest.get(..2)?;
-    Some(whole.parse::<u64>().ok()? * 100 + hundredths.parse::<u64>().ok()?)
 }
