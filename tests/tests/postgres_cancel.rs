@@ -3,23 +3,13 @@
 
 use heirloom::sandboxed;
 use heirloom_tests::Random;
-use heirloom_tests::postgres::raw::{Raw, cancel, extended, frame, query, texts};
+use heirloom_tests::postgres::raw::{Raw, aside, cancel, extended, frame, query, texts};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, PgPool};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 const OVER: &str = "57014";
-
-/// Runs what blocks where it keeps nobody from going on.
-async fn aside<T: Send + 'static>(
-    pool: &PgPool,
-    work: impl FnOnce(&PgConnectOptions) -> T + Send + 'static,
-) -> T {
-    let options = pool.connect_options();
-    let worked = tokio::task::spawn_blocking(move || work(&options));
-    worked.await.expect("it does not panic")
-}
 
 /// A table of one test's own: tests that make one of the same name wait for each other.
 #[derive(Clone, Copy)]

@@ -3,23 +3,13 @@
 
 use heirloom::{Drain, Sandbox, sandboxed};
 use heirloom_tests::postgres::administrate;
-use heirloom_tests::postgres::raw::{Raw, cancel, extended, frame, query, startup};
+use heirloom_tests::postgres::raw::{Raw, aside, cancel, extended, frame, query, startup};
 use heirloom_tests::{failure_of, test};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, PgConnection, PgPool};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
-
-/// Runs what blocks where it keeps nobody from going on.
-async fn aside<T: Send + 'static>(
-    pool: &PgPool,
-    work: impl FnOnce(&PgConnectOptions) -> T + Send + 'static,
-) -> T {
-    let options = pool.connect_options();
-    let worked = tokio::task::spawn_blocking(move || work(&options));
-    worked.await.expect("it does not panic")
-}
 
 async fn pool_of(sandbox: &Sandbox) -> PgPool {
     sandbox.get().await.expect("a pool")

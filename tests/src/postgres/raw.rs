@@ -1,5 +1,6 @@
 //! A client that says what it is told to, however wrong: bytes on a socket, without a driver's manners.
 
+use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -69,6 +70,20 @@ fn length(bytes: usize) -> [u8; 4] {
 #[must_use]
 pub fn cancel(key: &[u8]) -> Vec<u8> {
     [&[0, 0, 0, 16, 4, 210, 22, 46][..], key].concat()
+}
+
+/// Runs what blocks where it keeps nobody from going on.
+///
+/// # Panics
+///
+/// When it does.
+pub async fn aside<T: Send + 'static>(
+    pool: &PgPool,
+    work: impl FnOnce(&PgConnectOptions) -> T + Send + 'static,
+) -> T {
+    let options = pool.connect_options();
+    let worked = tokio::task::spawn_blocking(move || work(&options));
+    worked.await.expect("it does not panic")
 }
 
 impl Raw {
